@@ -1,0 +1,93 @@
+#pragma once
+// A segment, what was found in it, and what was made of it. Plain values.
+//
+// Thread: any; values.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/base/ids.h"
+#include "common/base/time.h"
+#include "common/domain/rendition.h"
+
+namespace millrace {
+
+// Identity of a segment: the same four values are the same segment, whenever and however often it
+// comes.
+struct SegmentKey {
+    SessionId session;
+    std::uint32_t run = 0;  // the source's restarts, from 0
+    std::uint64_t seq = 0;  // the broadcaster's number
+    Sha256 sha256{};        // of the source bytes
+    auto operator<=>(const SegmentKey&) const = default;
+};
+
+// What the engine found in the source.
+struct SourceInfo {
+    Container container = Container::unknown;
+    VideoCodec video = VideoCodec::none;
+    AudioCodec audio = AudioCodec::none;
+    Size size;                  // display size: square pixels, rotation applied
+    Rational frame_rate;        // average
+    std::int64_t frames = 0;    // decoded
+    std::int64_t pixels = 0;    // decoded: frames x coded size
+    Duration duration{0};       // measured from timestamps
+    std::int64_t start_us = 0;  // first timestamp on the source's clock, microseconds
+    std::string codecs;         // RFC 6381, as in an HLS CODECS attribute
+    bool operator==(const SourceInfo&) const = default;
+};
+
+// What one rendition turned out to be. Sizes in pixels are what gets paid.
+struct RenditionReport {
+    std::uint32_t index = 0;  // place in the ladder
+    std::string name;
+    Container container = Container::mpegts;
+    std::uint64_t bytes = 0;
+    Sha256 sha256{};
+    Size size;
+    std::int64_t frames = 0;  // encoded
+    std::int64_t pixels = 0;  // encoded: frames x size
+    Duration duration{0};
+    Rational frame_rate;
+    std::string codecs;          // RFC 6381
+    std::int64_t bandwidth = 0;  // bit/s over this segment, container included
+    bool operator==(const RenditionReport&) const = default;
+};
+
+struct SkippedRendition {
+    std::uint32_t index = 0;
+    std::string name;
+    std::string reason;
+    bool operator==(const SkippedRendition&) const = default;
+};
+
+// CPU time of the stages and wall time of the whole, microseconds.
+struct StageTimes {
+    std::int64_t receive_us = 0;
+    std::int64_t decode_us = 0;
+    std::int64_t scale_us = 0;
+    std::int64_t encode_us = 0;
+    std::int64_t send_us = 0;
+    std::int64_t total_us = 0;
+    bool operator==(const StageTimes&) const = default;
+};
+
+// What an engine says when a segment is done.
+struct TranscodeReport {
+    SourceInfo source;
+    std::vector<RenditionReport> renditions;  // in ladder order
+    std::vector<SkippedRendition> skipped;
+    std::vector<std::string> warnings;  // sentences for the broadcaster
+    StageTimes times;
+    bool operator==(const TranscodeReport&) const = default;
+};
+
+// Plain data the orchestrator hands along so that joins between segments are not seen (design.md,
+// section 3). Empty = none at hand; a transcoder that does not know a field ignores it.
+struct SeamContext {
+    std::vector<std::int64_t> vbv_fill_bits;  // per rendition in ladder order; empty = cold
+    bool operator==(const SeamContext&) const = default;
+};
+
+}  // namespace millrace
