@@ -14,6 +14,7 @@ struct Row {
 };
 
 // In the order of the enum.
+// clang-format off
 constexpr std::array<Row, kApiCodeCount> kRows{{
     {"BadRequest", 400, false},
     {"Unauthorized", 401, false},
@@ -35,7 +36,9 @@ constexpr std::array<Row, kApiCodeCount> kRows{{
     {"OrchestratorBusy", 503, true},
     {"TranscodeFailed", 503, true},
     {"DeadlineExceeded", 504, true},
+    {"MethodNotAllowed", 405, false},
 }};
+// clang-format on
 
 const Row& row(ApiCode code) {
     const auto index = static_cast<std::size_t>(code);

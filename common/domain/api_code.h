@@ -1,6 +1,6 @@
 #pragma once
-// Why a request is refused, in the words broadcasters see (contract.md, section 4): the core decides
-// with these values, the HTTP front prints them. One table says what each means.
+// Why a request is refused, in the words broadcasters see (contract.md, section 4): the core
+// decides with these values, the HTTP front prints them. One table says what each means.
 //
 // Thread: any; values.
 
@@ -30,8 +30,9 @@ enum class ApiCode : std::uint8_t {
     orchestrator_busy,
     transcode_failed,
     deadline_exceeded,
+    method_not_allowed,
 };
-inline constexpr int kApiCodeCount = 20;
+inline constexpr int kApiCodeCount = 21;
 
 // The `code` of the contract, e.g. "OrchestratorBusy".
 [[nodiscard]] std::string_view name(ApiCode code);
