@@ -1,0 +1,237 @@
+#pragma once
+// TranscoderCore: decides on the worker's side. Which slots are granted to whom, which task an
+// engine works on, when to say hello again, when to leave. It knows no socket, clock, process or
+// codec: events and the time come in, effects come out. The same object runs in production, in unit
+// tests and in the simulator.
+//
+// Promises
+// - Only this core grants slots: never more than `slots` sessions hold one, over all orchestrators
+// together.
+// - At most one running task per slot, in dispatch order; further tasks of the session wait in the
+// slot.
+// - After a change of epoch nothing of the old one is sent: held tasks of the old epoch are
+// cancelled.
+// - Draining: no new slot, running and waiting tasks are finished, then Exit; after drain_timeout
+// Exit anyway.
+// - Deterministic: same calls with the same times, same effects.
+//
+// Thread: transcoder loop. Owner: the transcoder's service (or a test). Clock: none.
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "common/base/ids.h"
+#include "common/base/rng.h"
+#include "common/base/time.h"
+#include "common/domain/protocol.h"
+
+namespace millrace::transcoder {
+
+// Which of the configured orchestrators; index into TranscoderConfigValues::orchestrators.
+struct OrchestratorIndex {
+    std::uint32_t value = 0;
+    auto operator<=>(const OrchestratorIndex&) const = default;
+};
+
+// Which slot, 0 .. slots-1; one engine each.
+struct SlotNo {
+    std::uint32_t value = 0;
+    auto operator<=>(const SlotNo&) const = default;
+};
+
+struct OrchestratorEntry {
+    std::string address;    // HOST:PORT of its control lane
+    bool enrolled = false;  // its key is known and ours was accepted before: no token needed
+    bool has_token = false;
+    std::string token_id;  // hex
+};
+
+struct CoreConfig {
+    std::string name;
+    std::string version;
+    TranscoderKey key;
+    Incarnation incarnation;
+    std::uint32_t slots = 1;
+    Capabilities capabilities;
+    Cost capacity;
+    std::vector<Device> devices;
+    std::map<std::string, std::string> labels;
+    std::vector<OrchestratorEntry> orchestrators;
+    std::uint64_t seed = 0;  // jitter
+    bool exit_if_unreachable = false;
+
+    Duration heartbeat = std::chrono::seconds(1);
+    Duration lease = std::chrono::seconds(3);  // silence of an orchestrator that ends the join
+    Duration hello_every = std::chrono::milliseconds(500);
+    Duration progress_every = std::chrono::milliseconds(500);
+    Duration unreachable_after = std::chrono::seconds(10);  // with exit_if_unreachable
+    Duration drain_timeout = std::chrono::seconds(30);
+    Duration engine_silence =
+        std::chrono::milliseconds(1500);   // a running engine without progress is killed
+    std::uint32_t tasks_per_slot_max = 4;  // running and waiting
+};
+
+// A task held here, wherever it came from.
+struct TaskRef {
+    OrchestratorIndex orchestrator;
+    TaskId task;
+    AttemptNo attempt;
+    auto operator<=>(const TaskRef&) const = default;
+};
+
+// ---- effects ----
+// (Re)open the control lane with fresh sockets: with the token's enrolment key, or with our own.
+struct OpenControl {
+    OrchestratorIndex orchestrator;
+    bool enrolling = false;
+    bool operator==(const OpenControl&) const = default;
+};
+struct OpenPayload {
+    OrchestratorIndex orchestrator;
+    std::string endpoint;  // HOST:PORT; empty host = the control lane's host
+    bool operator==(const OpenPayload&) const = default;
+};
+struct CloseLanes {
+    OrchestratorIndex orchestrator;
+    bool operator==(const CloseLanes&) const = default;
+};
+struct SendControl {
+    OrchestratorIndex orchestrator;
+    FromTranscoder message;
+    bool operator==(const SendControl&) const = default;
+};
+// LaneHello and LaneBeat; chunks and credit are the shell's own business.
+struct SendPayload {
+    OrchestratorIndex orchestrator;
+    PayloadEnvelope message;
+    bool operator==(const SendPayload&) const = default;
+};
+// Expect the source of this task on the payload lane, up to `bytes` (0 = not known yet), then
+// source_received().
+struct ExpectSource {
+    TaskRef task;
+    SegmentKey segment;
+    std::uint64_t bytes = 0;
+    bool operator==(const ExpectSource&) const = default;
+};
+// Give the task to the slot's engine. Renditions go out on the payload lane as they are finished.
+struct StartEngine {
+    SlotNo slot;
+    TaskRef task;
+    Dispatch dispatch;
+    bool operator==(const StartEngine&) const = default;
+};
+// Stop the slot's engine (kill and replace it if it does not obey at once).
+struct StopEngine {
+    SlotNo slot;
+    TaskRef task;
+    bool operator==(const StopEngine&) const = default;
+};
+// Forget source, renditions and transfers of this task.
+struct DropTask {
+    TaskRef task;
+    bool operator==(const DropTask&) const = default;
+};
+// The orchestrator accepted our key: keep its key for the next start.
+struct RememberOrchestrator {
+    OrchestratorIndex orchestrator;
+    std::string name;  // ours, as it calls us
+    bool operator==(const RememberOrchestrator&) const = default;
+};
+// For logs and metrics: joined, lost, refused...
+struct LinkChanged {
+    OrchestratorIndex orchestrator;
+    bool up = false;
+    std::string reason;
+    bool operator==(const LinkChanged&) const = default;
+};
+struct TaskEnded {  // for metrics: outcome in ok|bad_input|failed|refused|cancelled
+    TaskRef task;
+    std::string outcome;
+    bool operator==(const TaskEnded&) const = default;
+};
+// End the process with this exit code of contract.md section 1.
+struct Exit {
+    int code = 0;
+    std::string message;
+    bool operator==(const Exit&) const = default;
+};
+
+using Effect = std::variant<OpenControl, OpenPayload, CloseLanes, SendControl, SendPayload,
+                            ExpectSource, StartEngine, StopEngine, DropTask, RememberOrchestrator,
+                            LinkChanged, TaskEnded, Exit>;
+using Effects = std::vector<Effect>;
+
+// What the transport says about a control lane. `foreign`: something answers there, but not the
+// orchestrator whose key we have. `refused`: it knows our key or token and says no.
+enum class LaneEvent : std::uint8_t { connected, refused, foreign, lost, unreachable };
+
+struct OrchestratorLinkStatus {
+    std::string address;
+    bool joined = false;
+    bool payload_up = false;
+    std::string name;  // ours there
+    Epoch epoch;
+    double rtt_ms = 0;
+};
+struct CoreStatus {
+    std::vector<OrchestratorLinkStatus> orchestrators;
+    std::uint32_t slots = 0;
+    std::uint32_t slots_reserved = 0;
+    std::uint32_t tasks_active = 0;  // running in an engine
+    std::uint32_t tasks_waiting = 0;
+    bool draining = false;
+};
+
+class TranscoderCore {
+public:
+    explicit TranscoderCore(CoreConfig config);
+    ~TranscoderCore();
+    TranscoderCore(const TranscoderCore&) = delete;
+    TranscoderCore& operator=(const TranscoderCore&) = delete;
+
+    void start(TimePoint now);  // opens the control lanes
+
+    // ---- link ----
+    void lane_event(OrchestratorIndex orchestrator, LaneEvent event, TimePoint now);
+    void on_message(OrchestratorIndex orchestrator, const FromOrchestrator& message, TimePoint now);
+    // LaneWelcome and LaneBeat of the payload lane.
+    void on_payload(OrchestratorIndex orchestrator, const PayloadEnvelope& message, TimePoint now);
+    // The whole source is here and its hash equals the dispatch's; or the transfer broke.
+    void source_received(TaskRef task, TimePoint now);
+    void source_failed(TaskRef task, const Error& problem, TimePoint now);
+    // Every rendition of the finished task has been handed over and acknowledged by credit, or
+    // dropped.
+    void renditions_sent(TaskRef task, TimePoint now);
+
+    // ---- engines ----
+    void engine_progress(SlotNo slot, TaskRef task, Duration media_done, Duration media_total,
+                         std::int64_t frames, TimePoint now);
+    void engine_finished(SlotNo slot, TaskRef task, const TranscodeReport& report,
+                         const SeamContext& seam, TimePoint now);
+    void engine_failed(SlotNo slot, TaskRef task, const Error& problem, bool crashed,
+                       TimePoint now);
+    // A replaced engine can take work again.
+    void engine_ready(SlotNo slot, TimePoint now);
+
+    void drain(TimePoint now);
+    void set_slots(std::uint32_t slots, TimePoint now);  // 1..kSlotsMax; running work is never cut
+    void advance_to(TimePoint now);
+    [[nodiscard]] std::optional<TimePoint> next_deadline() const;
+    [[nodiscard]] Effects take_effects();
+
+    [[nodiscard]] CoreStatus status() const;
+    [[nodiscard]] bool ready() const;  // joined somewhere and not draining
+    void check_invariants() const;
+
+private:
+    class Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace millrace::transcoder
