@@ -1,0 +1,281 @@
+#include "common/config/orchestrator_config.h"
+
+#include <algorithm>
+
+#include "common/config/common_flags.h"
+#include "common/config/field_error.h"
+#include "common/config/ladder_json.h"
+#include "common/config/places.h"
+#include "common/config/transcoder_config.h"
+#include "common/domain/capacity.h"
+
+namespace millrace::config {
+namespace {
+
+using Mistakes = std::vector<Mistake>;
+constexpr std::uint32_t kSessionsMax = 1'000'000;
+
+// How many of what, within bounds.
+auto count(std::uint64_t low, std::uint64_t high) {
+    return [low, high](const std::string& text) { return parse_count(text, low, high); };
+}
+
+auto bytes(std::uint64_t low, std::uint64_t high) {
+    return [low, high](const std::string& text) -> Result<std::uint64_t> {
+        auto value = parse_bytes(text);
+        if (value && (*value < low || *value > high))
+            return error(ErrorKind::bad_input, "must be between " + std::to_string(low) + " and " +
+                                                   std::to_string(high) + " bytes");
+        return value;
+    };
+}
+
+auto duration(Duration low, Duration high) {
+    return [low, high](const std::string& text) -> Result<Duration> {
+        auto value = parse_duration(text);
+        if (value && (*value < low || *value > high))
+            return error(ErrorKind::bad_input,
+                         "must be between " + duration_text(low) + " and " + duration_text(high));
+        return value;
+    };
+}
+
+Result<CountOrAuto> operator_limit(const std::string& text) {
+    return parse_count_or_auto(text, 0, kSessionsMax);
+}
+
+Result<PlaybackMode> parse_playback(const std::string& text) {
+    if (text == "public")
+        return PlaybackMode::public_;
+    if (text == "off")
+        return PlaybackMode::off;
+    return error(ErrorKind::bad_input, "must be public or off in this version, not " + quote(text));
+}
+
+Result<bool> parse_auth(const std::string& text) {
+    if (text == "none")
+        return true;
+    return error(ErrorKind::bad_input,
+                 "this version can only do none: accounts and webhooks are not there yet");
+}
+
+// Everything is bound to one configuration and to what only the checks need.
+struct Table {
+    OrchestratorConfig config;
+    bool auth_none = false;
+    std::string default_dir;
+
+    void add_addresses(std::vector<Flag>& flags);
+    void add_work(std::vector<Flag>& flags);
+    void add_limits(std::vector<Flag>& flags);
+    void add_admin_client(std::vector<Flag>& flags);
+    void add_admin_addr(std::vector<Flag>& flags);
+    void add_data_dir(std::vector<Flag>& flags);
+    void check_serve(const Given& given, Mistakes& mistakes);
+    void check_all(const Given& given, Mistakes& mistakes);
+    Command client(std::string name, std::string help);
+    Command client_with_target(std::string name, std::string help, std::string what);
+    Program program();
+};
+
+void Table::add_admin_addr(std::vector<Flag>& flags) {
+    flags.push_back(value_flag(
+        {"admin-addr", "HOST:PORT", "admin API, /metrics, status page", "127.0.0.1:7935"},
+        config.admin_addr, parse_host_port));
+}
+
+void Table::add_data_dir(std::vector<Flag>& flags) {
+    flags.push_back(value_flag({"data-dir", "DIR", "keys and database; one orchestrator each",
+                                "$STATE_DIRECTORY, else ~/.local/state/millrace/orchestrator"},
+                               config.data_dir, parse_path));
+}
+
+void Table::add_addresses(std::vector<Flag>& flags) {
+    flags.push_back(value_flag(
+        {"service-addr", "HOST:PORT", "HTTP for broadcasters and players", "127.0.0.1:8935"},
+        config.service_addr, parse_host_port));
+    flags.push_back(value_flag({"public-url", "URL", "how others reach it", "from --service-addr"},
+                               config.public_url, parse_base_url));
+    flags.push_back(
+        value_flag({"link-addr", "HOST:PORT", "control lane for transcoders", "127.0.0.1:8936"},
+                   config.link_addr, parse_host_port));
+    flags.push_back(value_flag(
+        {"payload-addr", "HOST:PORT", "payload lane for transcoders", "link host, link port + 1"},
+        config.payload_addr, parse_host_port));
+    flags.push_back(
+        value_flag({"link-public", "HOST", "the name workers use to reach us", "link host"},
+                   config.link_public, parse_host));
+    add_admin_addr(flags);
+    add_data_dir(flags);
+}
+
+void Table::add_work(std::vector<Flag>& flags) {
+    flags.push_back(
+        value_flag({"max-sessions", "N|auto",
+                    "operator's limit; auto = no limit of its own, 0 = accept none", "auto"},
+                   config.max_sessions, operator_limit));
+    flags.push_back(
+        value_flag({"local-transcoder", "N", "also transcode on this host, with N slots", "0"},
+                   config.local_transcoder, count(0, kSlotsMax)));
+    flags.push_back(value_flag({"ladder", "FILE|NAMES", "default ladder: JSON file or preset names",
+                                std::string(kDefaultLadder)},
+                               config.ladder, accept_ladder));
+    flags.push_back(value_flag({"auth", "MODE", "who may push: none", "none on loopback"},
+                               auth_none, parse_auth));
+    flags.push_back(
+        value_flag({"playback", "MODE", "who may watch: public or off", "public on loopback"},
+                   config.playback, parse_playback));
+    flags.push_back(value_flag(
+        {"keep-bytes", "BYTES", "answered segments kept for replay and playback", "1GiB"},
+        config.keep_bytes, bytes(0, 1ULL << 46)));
+    flags.push_back(
+        value_flag({"playlist-segments", "N", "segments listed in a media playlist; 0 = all", "6"},
+                   config.playlist_segments, count(0, 100'000)));
+}
+
+void Table::add_limits(std::vector<Flag>& flags) {
+    using std::chrono::milliseconds;
+    using std::chrono::minutes;
+    HttpLimits& limits = config.limits;
+    flags.push_back(value_flag({"body-max", "BYTES", "largest segment", "32MiB"}, limits.body_bytes,
+                               bytes(1024, 1ULL << 30)));
+    flags.push_back(value_flag({"renditions-max", "N", "largest ladder", "8"}, limits.renditions,
+                               count(1, kRenditionsMax)));
+    flags.push_back(value_flag({"headers-max", "BYTES", "largest request head", "16KiB"},
+                               limits.header_bytes, bytes(1024, 1ULL << 20)));
+    flags.push_back(value_flag({"headers-timeout", "D", "time for a request head", "5s"},
+                               limits.header_time, duration(milliseconds(100), minutes(5))));
+    flags.push_back(value_flag({"body-pause-max", "D", "longest silence inside a body", "10s"},
+                               limits.body_pause, duration(milliseconds(100), minutes(5))));
+    flags.push_back(value_flag({"connections-max", "N", "open connections", "1024"},
+                               limits.connections, count(1, 100'000)));
+}
+
+void Table::add_admin_client(std::vector<Flag>& flags) {
+    add_admin_addr(flags);
+    add_data_dir(flags);
+    flags.push_back(
+        value_flag({"admin-token", "TOKEN|@FILE", "admin token", "the one in --data-dir"},
+                   config.admin_token, parse_secret));
+    flags.push_back(toggle_flag({"json", "", "answer as JSON", ""}, config.json));
+}
+
+void Table::check_all(const Given& given, Mistakes& mistakes) {
+    config.admin_addr_given = given.has("admin-addr");
+    if (config.data_dir.empty())
+        config.data_dir = default_dir;
+    if (config.data_dir.empty() && !given.has("data-dir"))
+        mistakes.push_back({"--data-dir", "is needed: there is no home directory to put it into"});
+}
+
+void Table::check_serve(const Given& given, Mistakes& mistakes) {
+    check_all(given, mistakes);
+    const bool reachable = !is_loopback(config.service_addr.host);
+    if (reachable && !given.has("auth"))
+        mistakes.push_back({given.origin("auth"), "is required when others can reach " +
+                                                      to_string(config.service_addr) +
+                                                      " (--service-addr); this version has none"});
+    if (reachable && !given.has("playback"))
+        mistakes.push_back({given.origin("playback"),
+                            "is required when others can reach --service-addr: public or off"});
+    if (!given.has("payload-addr")) {
+        const HostPort& link = config.link_addr;
+        if (link.port == 65535)
+            mistakes.push_back({given.origin("payload-addr"),
+                                "is needed: there is no port after that of --link-addr"});
+        const int port = link.port == 0 ? 0 : link.port + 1;
+        config.payload_addr = {link.host, static_cast<std::uint16_t>(port)};
+    }
+    if (config.link_public.empty())
+        config.link_public = config.link_addr.host;
+    if (config.ladder.size() > config.limits.renditions)
+        mistakes.push_back({given.origin("ladder"), "has more renditions than --renditions-max"});
+}
+
+Command Table::client(std::string name, std::string help) {
+    Command command{std::move(name), std::move(help), {}};
+    add_admin_client(command.flags);
+    command.check = [this](const Given& given, Mistakes& mistakes) { check_all(given, mistakes); };
+    return command;
+}
+
+Command Table::client_with_target(std::string name, std::string help, std::string what) {
+    Command command = client(std::move(name), std::move(help));
+    const auto set = [this](const std::vector<std::string>& words) -> Result<void> {
+        auto parsed = parse_name(words.front());
+        if (!parsed)
+            return parsed.error();
+        config.target = *std::move(parsed);
+        return {};
+    };
+    command.positionals.push_back({std::move(what), false, set});
+    return command;
+}
+
+Program Table::program() {
+    Program program{
+        "orchestrator", "Takes live video, hands it to transcoders, answers with renditions.", {}};
+    Command serve{"serve", "run the orchestrator", {}};
+    add_addresses(serve.flags);
+    add_work(serve.flags);
+    add_limits(serve.flags);
+    add_log_flags(serve.flags, config.log);
+    serve.check = [this](const Given& given, Mistakes& mistakes) { check_serve(given, mistakes); };
+
+    Command limit = client("max-sessions", "set the operator's limit of a running orchestrator");
+    limit.positionals.push_back(
+        {"N|auto", false, [this](const std::vector<std::string>& words) -> Result<void> {
+             auto parsed = operator_limit(words.front());
+             if (!parsed)
+                 return parsed.error();
+             config.max_sessions = *parsed;
+             return {};
+         }});
+    Command token = client("join-token", "make a join token");
+    token.flags.push_back(value_flag({"ttl", "D", "how long it is good; 0 = for ever", "24h"},
+                                     config.token_ttl, parse_duration));
+    token.flags.push_back(
+        toggle_flag({"once", "", "good for one transcoder", ""}, config.token_once));
+
+    program.commands = {std::move(serve),
+                        client("status", "what the orchestrator is doing"),
+                        client("sessions", "live sessions"),
+                        client("transcoders", "transcoders and their load"),
+                        client_with_target("drain", "let a transcoder finish and leave", "NAME"),
+                        client_with_target("cordon", "give a transcoder no new sessions", "NAME"),
+                        client_with_target("uncordon", "take a cordon away", "NAME"),
+                        std::move(limit),
+                        client_with_target("session end", "end a session", "ID"),
+                        std::move(token),
+                        client("join-token list", "join tokens that exist"),
+                        client_with_target("join-token revoke", "end a join token", "ID")};
+    return program;
+}
+
+OrchestratorCommand command_of(const Program& program, const std::string& name) {
+    const auto found = std::find_if(program.commands.begin(), program.commands.end(),
+                                    [&](const Command& command) { return command.name == name; });
+    return static_cast<OrchestratorCommand>(found - program.commands.begin());
+}
+
+}  // namespace
+
+std::vector<std::string> orchestrator_flag_names() {
+    Table table;
+    return flag_names(table.program());
+}
+
+Setup<OrchestratorConfig> read_orchestrator_config(const Invocation& invocation) {
+    Table table;
+    table.config.ladder = *parse_ladder_option(kDefaultLadder);
+    table.default_dir = default_data_dir(invocation.environment, "orchestrator");
+    Program program = table.program();
+    program.foreign_flags = transcoder_flag_names();
+    const Outcome outcome = parse_options(program, invocation);
+    if (!outcome.proceed)
+        return {std::nullopt, outcome.exit_code, outcome.text};
+    table.config.command = command_of(program, outcome.command);
+    return {std::move(table.config), 0, ""};
+}
+
+}  // namespace millrace::config

@@ -1,0 +1,83 @@
+#pragma once
+// Everything the orchestrator can be told (contract.md, sections 1 and 2): flags, environment,
+// file. Only what this version does: a flag that is not here is refused, never accepted and
+// ignored.
+//
+// Thread: any; values.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "common/base/time.h"
+#include "common/config/options.h"
+#include "common/config/secret.h"
+#include "common/config/values.h"
+#include "common/domain/rendition.h"
+
+namespace millrace::config {
+
+enum class OrchestratorCommand : std::uint8_t {
+    serve,
+    status,
+    sessions,
+    transcoders,
+    drain,
+    cordon,
+    uncordon,
+    max_sessions,
+    session_end,
+    join_token_create,
+    join_token_list,
+    join_token_revoke,
+};
+
+enum class PlaybackMode : std::uint8_t { public_, off };
+
+// What a broadcaster may cost before it is refused.
+struct HttpLimits {
+    std::uint64_t body_bytes = 32ULL << 20;  // of one segment
+    std::uint32_t renditions = 8;
+    std::uint64_t header_bytes = 16ULL << 10;
+    Duration header_time = std::chrono::seconds(5);  // from the first byte to the last header's
+    Duration body_pause = std::chrono::seconds(10);  // the longest silence inside a body
+    std::uint32_t connections = 1024;
+};
+
+struct OrchestratorConfig {
+    OrchestratorCommand command = OrchestratorCommand::serve;
+
+    // serve
+    HostPort service_addr{"127.0.0.1", 8935};
+    std::string public_url;  // without a final slash; empty = from the service address as bound
+    HostPort link_addr{"127.0.0.1", 8936};
+    HostPort payload_addr;    // as given, else link host and link port + 1 (0 when that is 0)
+    std::string link_public;  // host that workers use; as given, else the link host
+    HostPort admin_addr{"127.0.0.1", 7935};
+    bool admin_addr_given =
+        false;  // else a subcommand may look into <data-dir>/endpoints.json first
+    std::string data_dir;
+    CountOrAuto
+        max_sessions;  // nothing = no limit of its own; for serve and the max-sessions command
+    std::uint32_t local_transcoder = 0;  // slots
+    Ladder ladder;
+    PlaybackMode playback = PlaybackMode::public_;
+    std::uint64_t keep_bytes = 1ULL << 30;
+    std::uint32_t playlist_segments = 6;  // 0 = all
+    HttpLimits limits;
+    LogOptions log;
+
+    // subcommands
+    bool json = false;
+    Secret admin_token;  // empty = the one in data_dir
+    std::string target;  // NAME of drain, cordon, uncordon; ID of session end and join-token revoke
+    Duration token_ttl = std::chrono::hours(24);  // 0 = for ever
+    bool token_once = false;
+};
+
+[[nodiscard]] Setup<OrchestratorConfig> read_orchestrator_config(const Invocation& invocation);
+
+// The flags of the orchestrator, so that a shared environment is not a mistake for the transcoder.
+[[nodiscard]] std::vector<std::string> orchestrator_flag_names();
+
+}  // namespace millrace::config

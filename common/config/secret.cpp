@@ -1,0 +1,113 @@
+#include "common/config/secret.h"
+
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+#include <utility>
+
+#include <fcntl.h>
+#include <string.h>  // explicit_bzero
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/config/field_error.h"
+
+namespace millrace::config {
+namespace {
+
+Error bad(std::string sentence) {
+    return error(ErrorKind::bad_input, std::move(sentence));
+}
+
+// A descriptor that closes itself.
+class File {
+public:
+    explicit File(const std::string& path)
+        : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
+    ~File() {
+        if (fd_ >= 0)
+            ::close(fd_);
+    }
+    File(const File&) = delete;
+    File& operator=(const File&) = delete;
+    [[nodiscard]] int fd() const { return fd_; }
+
+private:
+    int fd_;
+};
+
+}  // namespace
+
+Secret::~Secret() {
+    wipe();
+}
+
+Secret& Secret::operator=(const Secret& other) {
+    if (this != &other) {
+        wipe();
+        value_ = other.value_;
+    }
+    return *this;
+}
+
+// Short strings live inside the object, so a moved-from one still holds its bytes until wiped.
+Secret::Secret(Secret&& other) noexcept : value_(other.value_) {
+    other.wipe();
+}
+
+Secret& Secret::operator=(Secret&& other) noexcept {
+    if (this != &other) {
+        wipe();
+        value_ = other.value_;
+        other.wipe();
+    }
+    return *this;
+}
+
+void Secret::wipe() {
+    ::explicit_bzero(value_.data(), value_.size());
+    value_.clear();
+}
+
+bool operator==(const Secret& a, const Secret& b) {
+    if (a.value_.size() != b.value_.size())
+        return false;
+    unsigned difference = 0;
+    for (std::size_t i = 0; i < a.value_.size(); ++i)
+        difference |=
+            static_cast<unsigned char>(a.value_[i]) ^ static_cast<unsigned char>(b.value_[i]);
+    return difference == 0;
+}
+
+Result<Secret> read_secret_file(const std::string& path) {
+    const File file(path);
+    struct stat status {};
+    if (file.fd() < 0 || ::fstat(file.fd(), &status) != 0)
+        return bad("cannot read " + quote(path) + ": " + std::generic_category().message(errno));
+    if (!S_ISREG(status.st_mode))
+        return bad(quote(path) + " is not a file");
+    if ((status.st_mode & (S_IRWXO | S_IWGRP)) != 0)
+        return bad(quote(path) + " can be read by others: chmod 600 it");
+    std::string text(kSecretBytesMax + 1, '\0');
+    const ssize_t got = ::read(file.fd(), text.data(), text.size());
+    if (got < 0)
+        return bad("cannot read " + quote(path) + ": " + std::generic_category().message(errno));
+    text.resize(static_cast<std::size_t>(got));
+    Secret whole(std::move(text));
+    if (whole.reveal().size() > kSecretBytesMax)
+        return bad(quote(path) + " is longer than a secret can be");
+    Secret secret(whole.reveal().substr(0, whole.reveal().find_first_of("\r\n")));
+    if (secret.empty())
+        return bad(quote(path) + " is empty");
+    return secret;
+}
+
+Result<Secret> parse_secret(std::string_view text) {
+    if (text.starts_with('@'))
+        return read_secret_file(std::string(text.substr(1)));
+    if (text.empty() || text.size() > kSecretBytesMax)
+        return bad("must not be empty");
+    return Secret(std::string(text));
+}
+
+}  // namespace millrace::config

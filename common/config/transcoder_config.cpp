@@ -1,0 +1,227 @@
+#include "common/config/transcoder_config.h"
+
+#include <algorithm>
+
+#include "common/config/common_flags.h"
+#include "common/config/cpu_budget.h"
+#include "common/config/field_error.h"
+#include "common/config/ladder_json.h"
+#include "common/config/orchestrator_config.h"
+#include "common/config/places.h"
+#include "common/domain/capacity.h"
+
+namespace millrace::config {
+namespace {
+
+using Mistakes = std::vector<Mistake>;
+using Label = std::pair<std::string, std::string>;
+
+Result<HostPort> parse_orchestrator(const std::string& text) {
+    auto address = parse_host_port(text);
+    if (address && address->port == 0)
+        return error(ErrorKind::bad_input, "needs a port that one can connect to");
+    return address;
+}
+
+Result<Label> parse_label(const std::string& text) {
+    constexpr std::size_t kLabelMax = 128;  // bytes of a value
+    const std::size_t equals = text.find('=');
+    const bool printable =
+        std::all_of(text.begin(), text.end(), [](char c) { return c >= ' ' && c <= '~'; });
+    if (equals == std::string::npos || !parse_name(text.substr(0, equals)) || !printable ||
+        text.size() - equals > kLabelMax)
+        return error(ErrorKind::bad_input, "must be KEY=VALUE, not " + quote(text));
+    return Label(text.substr(0, equals), text.substr(equals + 1));
+}
+
+Result<Size> parse_size(const std::string& text) {
+    const std::size_t x = text.find('x');
+    const auto width = parse_count(text.substr(0, x), 16, 16384);
+    const auto height = parse_count(x == std::string::npos ? "" : text.substr(x + 1), 16, 16384);
+    if (!width || !height)
+        return error(ErrorKind::bad_input, "must be WIDTHxHEIGHT, not " + quote(text));
+    return Size{static_cast<std::int32_t>(*width), static_cast<std::int32_t>(*height)};
+}
+
+Result<Duration> parse_limit(const std::string& text) {
+    auto value = parse_duration(text);
+    if (value && (*value < std::chrono::seconds(1) || *value > std::chrono::minutes(10)))
+        return error(ErrorKind::bad_input, "must be between 1s and 600s");
+    return value;
+}
+
+auto count(std::uint64_t low, std::uint64_t high) {
+    return [low, high](const std::string& text) { return parse_count(text, low, high); };
+}
+
+// Everything is bound to one configuration and to what only the checks need.
+struct Table {
+    TranscoderConfig config;
+    CountOrAuto slots;
+    std::vector<Label> labels;
+    Size size_max{4096, 2304};
+    std::map<std::string, std::string> environment;
+
+    void add_joining(std::vector<Flag>& flags);
+    void add_running(std::vector<Flag>& flags);
+    void add_limits(std::vector<Flag>& flags);
+    void check_run(const Given& given, Mistakes& mistakes);
+    void check_labels(const Given& given, Mistakes& mistakes);
+    void check_limits();
+    void check_transcode(const Given& given, Mistakes& mistakes);
+    Command run();
+    Command devices();
+    Command transcode();
+    Program program();
+};
+
+void Table::add_joining(std::vector<Flag>& flags) {
+    flags.push_back(list_flag({"orch-addr", "HOST:PORT", "orchestrator to join", ""},
+                              config.orchestrators, parse_orchestrator));
+    flags.push_back(list_flag({"join-token", "TOKEN|@FILE", "for the first join", ""},
+                              config.join_tokens, parse_secret));
+    flags.push_back(value_flag(
+        {"max-sessions", "N|auto",
+         "slots advertised; auto = half of the cores this process may use", "auto"},
+        slots, [](const std::string& text) { return parse_count_or_auto(text, 1, kSlotsMax); }));
+    flags.push_back(value_flag({"name", "NAME", "how the orchestrator calls it", "host name"},
+                               config.name, parse_name));
+    flags.push_back(list_flag({"label", "K=V", "for operators", ""}, labels, parse_label));
+}
+
+void Table::add_running(std::vector<Flag>& flags) {
+    flags.push_back(value_flag({"data-dir", "DIR", "own key; one transcoder each",
+                                "$STATE_DIRECTORY, else ~/.local/state/millrace/transcoder/NAME"},
+                               config.data_dir, parse_path));
+    flags.push_back(value_flag(
+        {"admin-addr", "HOST:PORT", "/metrics, /healthz, /readyz, /status", "127.0.0.1:6935"},
+        config.admin_addr, parse_host_port));
+    flags.push_back(
+        value_flag({"drain-timeout", "D", "on SIGTERM: longest wait for running tasks", "30s"},
+                   config.drain_timeout, parse_duration));
+    flags.push_back(
+        toggle_flag({"exit-if-unreachable", "", "exit (69) instead of trying for ever", ""},
+                    config.exit_if_unreachable));
+}
+
+void Table::add_limits(std::vector<Flag>& flags) {
+    MediaLimits& limits = config.limits;
+    flags.push_back(value_flag({"segment-duration-max", "D", "longest segment", "60s"},
+                               limits.duration, parse_limit));
+    flags.push_back(value_flag({"segment-frames-max", "N", "most frames of a segment", "4000"},
+                               limits.frames, count(1, 100'000)));
+    flags.push_back(value_flag({"segment-size-max", "WxH", "largest picture", "4096x2304"},
+                               size_max, parse_size));
+    flags.push_back(value_flag({"segment-streams-max", "N", "most streams of a segment", "8"},
+                               limits.streams, count(1, 64)));
+}
+
+void Table::check_limits() {
+    config.limits.width = std::max(size_max.width, size_max.height);
+    config.limits.height = std::min(size_max.width, size_max.height);
+}
+
+void Table::check_labels(const Given& given, Mistakes& mistakes) {
+    for (const auto& [key, value] : labels)
+        if (!config.labels.emplace(key, value).second)
+            mistakes.push_back({given.origin("label"), quote(key) + " is given twice"});
+    if (labels.size() > kLabelsMax)
+        mistakes.push_back({given.origin("label"), "there can be at most 32"});
+}
+
+void Table::check_run(const Given& given, Mistakes& mistakes) {
+    if (config.orchestrators.empty() && !given.has("orch-addr"))
+        mistakes.push_back(
+            {given.origin("orch-addr"), "is required: HOST:PORT of the orchestrator"});
+    if (config.orchestrators.size() > kOrchestratorsMax)
+        mistakes.push_back({given.origin("orch-addr"), "there can be at most 16"});
+    check_labels(given, mistakes);
+    check_limits();
+    config.slots_auto = !slots.has_value();
+    config.slots = slots.value_or(slots_for(cpu_budget()));
+    if (config.name.empty())
+        config.name = host_name();
+    if (config.data_dir.empty())
+        config.data_dir = default_data_dir(environment, "transcoder/" + config.name);
+    if (config.data_dir.empty() && !given.has("data-dir"))
+        mistakes.push_back({"--data-dir", "is needed: there is no home directory to put it into"});
+}
+
+void Table::check_transcode(const Given& given, Mistakes& mistakes) {
+    check_limits();
+    if (!given.has("out-dir"))
+        mistakes.push_back({given.origin("out-dir"), "is required: where the renditions go"});
+}
+
+Command Table::run() {
+    Command command{"run", "join an orchestrator and transcode for it", {}};
+    add_joining(command.flags);
+    add_running(command.flags);
+    add_limits(command.flags);
+    add_log_flags(command.flags, config.log);
+    command.check = [this](const Given& given, Mistakes& mistakes) { check_run(given, mistakes); };
+    return command;
+}
+
+Command Table::devices() {
+    Command command{"devices", "what this machine can do, and why not", {}};
+    command.flags.push_back(toggle_flag({"json", "", "answer as JSON", ""}, config.json));
+    add_log_flags(command.flags, config.log);
+    return command;
+}
+
+Command Table::transcode() {
+    Command command{"transcode",
+                    "the same pipeline without an orchestrator; INPUTs are consecutive "
+                    "segments of one stream",
+                    {}};
+    command.flags.push_back(value_flag(
+        {"ladder", "FILE|NAMES", "JSON file or preset names", std::string(kDefaultLadder)},
+        config.ladder, accept_ladder));
+    command.flags.push_back(value_flag({"out-dir", "DIR", "gets RENDITION/N.EXT, N from 0", ""},
+                                       config.out_dir, parse_path));
+    command.flags.push_back(
+        toggle_flag({"json", "", "print each result as JSON", ""}, config.json));
+    add_limits(command.flags);
+    add_log_flags(command.flags, config.log);
+    const auto set = [this](const std::vector<std::string>& words) -> Result<void> {
+        config.inputs = words;
+        return {};
+    };
+    command.positionals.push_back({"INPUT", true, set});
+    command.check = [this](const Given& given, Mistakes& mistakes) {
+        check_transcode(given, mistakes);
+    };
+    return command;
+}
+
+Program Table::program() {
+    return {"transcoder",
+            "Joins an orchestrator and transcodes live video for it.",
+            {run(), devices(), transcode()}};
+}
+
+}  // namespace
+
+std::vector<std::string> transcoder_flag_names() {
+    Table table;
+    return flag_names(table.program());
+}
+
+Setup<TranscoderConfig> read_transcoder_config(const Invocation& invocation) {
+    Table table;
+    table.config.ladder = *parse_ladder_option(kDefaultLadder);
+    table.environment = invocation.environment;
+    Program program = table.program();
+    program.foreign_flags = orchestrator_flag_names();
+    const Outcome outcome = parse_options(program, invocation);
+    if (!outcome.proceed)
+        return {std::nullopt, outcome.exit_code, outcome.text};
+    const auto found =
+        std::find_if(program.commands.begin(), program.commands.end(),
+                     [&](const Command& command) { return command.name == outcome.command; });
+    table.config.command = static_cast<TranscoderCommand>(found - program.commands.begin());
+    return {std::move(table.config), 0, ""};
+}
+
+}  // namespace millrace::config

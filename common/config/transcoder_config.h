@@ -1,0 +1,68 @@
+#pragma once
+// Everything the transcoder can be told (contract.md, sections 1 and 2): flags, environment, file.
+// Only what this version does: a flag that is not here is refused, never accepted and ignored.
+//
+// Thread: any; values.
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "common/base/time.h"
+#include "common/config/options.h"
+#include "common/config/secret.h"
+#include "common/config/values.h"
+#include "common/domain/rendition.h"
+
+namespace millrace::config {
+
+enum class TranscoderCommand : std::uint8_t { run, devices, transcode };
+
+// What an engine counts in a segment, whatever its headers say.
+struct MediaLimits {
+    Duration duration = std::chrono::seconds(60);
+    std::uint32_t frames = 4000;  // decoded
+    std::int32_t width = 4096;    // pixels, the longer side
+    std::int32_t height = 2304;   // pixels, the shorter side
+    std::uint32_t streams = 8;
+    bool operator==(const MediaLimits&) const = default;
+};
+
+inline constexpr std::size_t kOrchestratorsMax = 16;
+inline constexpr std::size_t kLabelsMax = 32;
+
+struct TranscoderConfig {
+    TranscoderCommand command = TranscoderCommand::run;
+
+    // run
+    std::vector<HostPort> orchestrators;
+    std::vector<Secret> join_tokens;
+    std::uint32_t slots = 1;  // --max-sessions, auto already worked out
+    bool slots_auto = true;
+    std::string name;
+    std::map<std::string, std::string> labels;
+    std::string data_dir;
+    HostPort admin_addr{"127.0.0.1", 6935};
+    Duration drain_timeout = std::chrono::seconds(30);
+    bool exit_if_unreachable = false;
+
+    // run, transcode
+    MediaLimits limits;
+    LogOptions log;
+
+    // transcode
+    std::vector<std::string> inputs;
+    Ladder ladder;
+    std::string out_dir;
+
+    // devices, transcode
+    bool json = false;
+};
+
+[[nodiscard]] Setup<TranscoderConfig> read_transcoder_config(const Invocation& invocation);
+
+// The flags of the transcoder, so that a shared environment is not a mistake for the orchestrator.
+[[nodiscard]] std::vector<std::string> transcoder_flag_names();
+
+}  // namespace millrace::config
