@@ -2,7 +2,7 @@
 
 #include "common/domain/rendition.h"
 #include "common/wire/codec.h"
-#include "common/wire/fields.h"
+#include "common/wire/envelope.h"
 #include "schemas/payload.capnp.h"
 
 namespace millrace {
@@ -37,17 +37,17 @@ TransferId get(schema::TransferId::Reader in) {
 
 using Union = schema::PayloadEnvelope::Builder;
 
-void put(Union out, const LaneHello& hello) {
+void put_union(Union out, const LaneHello& hello) {
     out.initLaneHello().setNonce(hello.nonce);
 }
-void put(Union out, const LaneWelcome& welcome) {
+void put_union(Union out, const LaneWelcome& welcome) {
     out.initLaneWelcome().setNonce(welcome.nonce);
 }
-void put(Union out, const LaneBeat& beat) {
+void put_union(Union out, const LaneBeat& beat) {
     out.initLaneBeat().setNumber(beat.number);
 }
 
-void put(Union out, const Chunk& chunk) {
+void put_union(Union out, const Chunk& chunk) {
     auto to = out.initChunk();
     put(to.initTransfer(), chunk.transfer);
     to.setOffset(chunk.offset);
@@ -70,13 +70,13 @@ Chunk get(schema::Chunk::Reader in) {
     return chunk;
 }
 
-void put(Union out, const Credit& credit) {
+void put_union(Union out, const Credit& credit) {
     auto to = out.initCredit();
     put(to.initTransfer(), credit.transfer);
     to.setLimit(credit.limit);
 }
 
-void put(Union out, const TransferAbort& abort) {
+void put_union(Union out, const TransferAbort& abort) {
     auto to = out.initTransferAbort();
     put(to.initTransfer(), abort.transfer);
     to.setReason(as_text(clipped(abort.reason, kSentenceBytesMax)));
@@ -111,27 +111,14 @@ PayloadMessage get_union(schema::PayloadEnvelope::Reader in) {
 }  // namespace wire
 
 std::vector<std::uint8_t> encode(const PayloadEnvelope& own) {
-    capnp::MallocMessageBuilder message(wire::kFirstSegmentWords);
-    auto root = message.initRoot<schema::PayloadEnvelope>();
-    root.setEpoch(own.fence.epoch.value);
-    root.setIncarnation(own.fence.incarnation.value);
-    std::visit([&](const auto& one) { wire::put(root, one); }, own.message);
-    return wire::to_bytes(message);
+    return wire::encode_envelope<schema::PayloadEnvelope>(
+        own, wire::kFirstSegmentWords,
+        [](auto root, const auto& message) { wire::put_union(root, message); });
 }
 
 Decoded<PayloadEnvelope> decode_payload(std::span<const std::uint8_t> bytes) {
-    using Outcome = std::variant<PayloadEnvelope, Ignored>;
-    Fence fence;
-    return wire::open_message(
-        bytes, wire::kPayloadHeadBytesMax,
-        [&](capnp::MessageReader& reader) -> Outcome {
-            const auto root = reader.getRoot<schema::PayloadEnvelope>();
-            fence = {Epoch{root.getEpoch()}, Incarnation{root.getIncarnation()}};
-            return PayloadEnvelope{fence, wire::get_union(root)};
-        },
-        [&](std::string what) -> Outcome {
-            return Ignored{fence, std::move(what)};
-        });
+    return wire::decode_envelope<schema::PayloadEnvelope, PayloadEnvelope>(
+        bytes, wire::kPayloadHeadBytesMax, [](auto root) { return wire::get_union(root); });
 }
 
 }  // namespace millrace
