@@ -105,7 +105,8 @@ struct SendControl {
     FromTranscoder message;
     bool operator==(const SendControl&) const = default;
 };
-// LaneHello and LaneBeat; chunks and credit are the shell's own business.
+// LaneHello and LaneBeat; chunks and credit are the shell's own business. Chunks of a task that
+// outlived a break of the link are sent again from the start once the new lane has its LaneWelcome.
 struct SendPayload {
     OrchestratorIndex orchestrator;
     PayloadEnvelope message;
@@ -126,13 +127,15 @@ struct StartEngine {
     Dispatch dispatch;
     bool operator==(const StartEngine&) const = default;
 };
-// Stop the slot's engine (kill and replace it if it does not obey at once).
+// Stop the slot's engine (kill and replace it if it does not obey at once). The shell answers with
+// one engine_ready, however the engine ended; until then the slot's next task waits.
 struct StopEngine {
     SlotNo slot;
     TaskRef task;
     bool operator==(const StopEngine&) const = default;
 };
-// Forget source, renditions and transfers of this task.
+// Forget source, renditions and transfers of this task: the last that is said about it, whatever
+// became of it.
 struct DropTask {
     TaskRef task;
     bool operator==(const DropTask&) const = default;
@@ -168,8 +171,9 @@ using Effect = std::variant<OpenControl, OpenPayload, CloseLanes, SendControl, S
 using Effects = std::vector<Effect>;
 
 // What the transport says about a control lane. `foreign`: something answers there, but not the
-// orchestrator whose key we have. `refused`: it knows our key or token and says no.
-enum class LaneEvent : std::uint8_t { connected, refused, foreign, lost, unreachable };
+// orchestrator whose key we have. `refused`: it read our key or token and says no. `expired`: the
+// same, and the token in use is past its time (the shell reads the wall clock, the core has none).
+enum class LaneEvent : std::uint8_t { connected, refused, expired, foreign, lost, unreachable };
 
 struct OrchestratorLinkStatus {
     std::string address;
@@ -200,7 +204,8 @@ public:
     // ---- link ----
     void lane_event(OrchestratorIndex orchestrator, LaneEvent event, TimePoint now);
     void on_message(OrchestratorIndex orchestrator, const FromOrchestrator& message, TimePoint now);
-    // LaneWelcome and LaneBeat of the payload lane.
+    // Everything that arrives on the payload lane: LaneWelcome binds it, the rest shows that it
+    // lives.
     void on_payload(OrchestratorIndex orchestrator, const PayloadEnvelope& message, TimePoint now);
     // The whole source is here and its hash equals the dispatch's; or the transfer broke.
     void source_received(TaskRef task, TimePoint now);
@@ -216,9 +221,14 @@ public:
                          const SeamContext& seam, TimePoint now);
     void engine_failed(SlotNo slot, TaskRef task, const Error& problem, bool crashed,
                        TimePoint now);
-    // A replaced engine can take work again.
+    // An engine died while it had no task.
+    void engine_lost(SlotNo slot, TimePoint now);
+    // A replaced engine can take work again: once after each StopEngine, crash and engine_lost.
+    // Engines count as ready from the start; the shell holds a StartEngine until its engine is up.
     void engine_ready(SlotNo slot, TimePoint now);
 
+    // SIGTERM, or the operator: Leaving first, then what runs and waits is finished, then Goodbye
+    // and Exit 0. A second call leaves at once.
     void drain(TimePoint now);
     void set_slots(std::uint32_t slots, TimePoint now);  // 1..kSlotsMax; running work is never cut
     void advance_to(TimePoint now);

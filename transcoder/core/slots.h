@@ -1,0 +1,83 @@
+#pragma once
+// SlotTable: who holds which slot, which tasks queue in it, and whether its engine can take work.
+//
+// Rules
+// - A slot belongs to one session of one orchestrator, from grant to release; a session holds at
+//   most one slot here.
+// - No grant while `reserved >= slots`, also after the number of slots was lowered: running work is
+//   never cut, the surplus drains by itself.
+// - A released slot is freed once its queue is empty.
+// - The queue is served in dispatch order: its head runs, or is being received, the others wait.
+//
+// Thread: transcoder loop. Owner: TranscoderCore. Clock: none.
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "common/base/ids.h"
+#include "common/domain/capacity.h"
+#include "transcoder/core/transcoder_core.h"
+
+namespace millrace::transcoder {
+
+struct SlotOwner {
+    OrchestratorIndex orchestrator;
+    SessionId session;
+    auto operator<=>(const SlotOwner&) const = default;
+};
+
+// `replacing`: stopped or crashed, until the shell says engine_ready.
+enum class EngineState : std::uint8_t { ready, busy, replacing };
+
+struct Slot {
+    std::optional<SlotOwner> owner;
+    Cost cost;
+    bool releasing = false;
+    std::deque<TaskRef> queue;  // receiving, waiting, running; the head is the one that runs
+    EngineState engine = EngineState::ready;
+};
+
+class SlotTable {
+public:
+    explicit SlotTable(std::uint32_t slots);
+
+    // The slot a session holds, released or not.
+    [[nodiscard]] std::optional<SlotNo> find(const SlotOwner& owner) const;
+    [[nodiscard]] const Slot& at(SlotNo slot) const { return slots_.at(slot.value); }
+    [[nodiscard]] bool valid(SlotNo slot) const { return slot.value < slots_.size(); }
+
+    // A free slot for this session, those with a ready engine first; nothing when all are taken.
+    std::optional<SlotNo> grant(const SlotOwner& owner, const Cost& cost);
+    // The session asked again for what it had released or still holds.
+    void keep(SlotNo slot) { slots_.at(slot.value).releasing = false; }
+    // True when the slot became free at once.
+    bool release(SlotNo slot);
+
+    void enqueue(SlotNo slot, TaskRef task);
+    // Takes a task out of its slot's queue, if it is there; true when that freed the slot.
+    bool dequeue(SlotNo slot, TaskRef task);
+    void set_engine(SlotNo slot, EngineState state) { slots_.at(slot.value).engine = state; }
+
+    void resize(std::uint32_t slots);
+    [[nodiscard]] std::uint32_t size() const { return limit_; }
+    [[nodiscard]] std::uint32_t reserved() const;
+    [[nodiscard]] std::uint32_t free() const;
+    [[nodiscard]] Cost load() const;
+    [[nodiscard]] std::vector<SlotOwner> owners_of(OrchestratorIndex orchestrator) const;
+    // Slots in use or offered: SlotNo 0 .. count-1. More than size() while a surplus drains.
+    [[nodiscard]] std::uint32_t count() const { return static_cast<std::uint32_t>(slots_.size()); }
+
+    void check_invariants() const;
+
+private:
+    bool free_if_empty(Slot& slot);
+
+    std::uint32_t limit_;
+    std::vector<Slot> slots_;
+    std::map<SlotOwner, SlotNo> by_owner_;
+};
+
+}  // namespace millrace::transcoder

@@ -1,0 +1,95 @@
+#pragma once
+// Work: slots and tasks put together. What happens to a reservation, a dispatch, a cancel, and to
+// what engines and transfers report.
+//
+// Rules
+// - A dispatch needs a slot of its session and room in its queue; else it is refused as overloaded,
+//   not started. The same (task, attempt) twice is one task.
+// - Strictly in dispatch order within a slot. Why: a session's segments are wanted in order.
+// - An engine that is silent for engine_silence, or at work past the deadline, is stopped.
+// - Every task ends with DropTask and TaskEnded, and, unless it was cancelled or voided, with
+//   TaskFinished or TaskFailed before.
+//
+// Thread: transcoder loop. Owner: TranscoderCore. Clock: none.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/result.h"
+#include "common/base/time.h"
+#include "common/domain/protocol.h"
+#include "transcoder/core/slots.h"
+#include "transcoder/core/tasks.h"
+#include "transcoder/core/transcoder_core.h"
+
+namespace millrace::transcoder {
+
+// Where Work's messages go: to the link if it is up, else nowhere.
+class Outbox {
+public:
+    virtual ~Outbox() = default;
+    virtual void tell(OrchestratorIndex to, ToOrchestrator message) = 0;
+    virtual void effect(Effect effect) = 0;
+};
+
+class Work {
+public:
+    Work(const CoreConfig& config, Outbox& outbox);
+
+    void reserve(OrchestratorIndex from, const Reserve& wish, bool draining);
+    void release(OrchestratorIndex from, const Release& release);
+    void dispatch(OrchestratorIndex from, const Dispatch& dispatch, bool draining, TimePoint now);
+    void cancel(OrchestratorIndex from, const Cancel& cancel, TimePoint now);
+
+    void source_received(TaskRef ref, TimePoint now);
+    void source_failed(TaskRef ref, const Error& problem, TimePoint now);
+    void renditions_sent(TaskRef ref);
+
+    void engine_progress(SlotNo slot, TaskRef ref, Duration done, Duration total,
+                         std::int64_t frames, TimePoint now);
+    void engine_finished(SlotNo slot, TaskRef ref, const TranscodeReport& report,
+                         const SeamContext& seam, TimePoint now);
+    void engine_failed(SlotNo slot, TaskRef ref, const Error& problem, bool crashed, TimePoint now);
+    void engine_lost(SlotNo slot);
+    void engine_ready(SlotNo slot, TimePoint now);
+
+    // The link broke: what was still being received is lost, the rest is held.
+    void cut_transfers(OrchestratorIndex which, TimePoint now);
+    // The link is back in the same epoch: say again what the orchestrator may not have heard.
+    void retell(OrchestratorIndex which, TimePoint now);
+    // Nothing of this orchestrator counts any more: tasks dropped, slots freed.
+    void void_all(OrchestratorIndex which, TimePoint now);
+    void stop_everything(TimePoint now);
+
+    void resize(std::uint32_t slots) { slots_.resize(slots); }
+    void advance_to(TimePoint now);
+    [[nodiscard]] std::optional<TimePoint> next_deadline() const;
+
+    [[nodiscard]] const SlotTable& slots() const { return slots_; }
+    [[nodiscard]] const TaskTable& tasks() const { return tasks_; }
+    void check_invariants() const;
+
+private:
+    [[nodiscard]] Task* running_in(SlotNo slot, TaskRef ref);
+    [[nodiscard]] std::optional<std::string> why_not(const Dispatch& dispatch,
+                                                     std::optional<SlotNo> slot,
+                                                     bool draining) const;
+    [[nodiscard]] std::size_t queued_in(SlotNo slot) const;
+    void refuse(OrchestratorIndex from, const Reserve& wish, SlotRefusal reason,
+                std::string detail);
+    void start_next(SlotNo slot, TimePoint now);
+    void progress(Task& task, TimePoint now);
+    void expire(Task& task, TimePoint now);
+    // Stops its engine if it runs, takes it out of its queue, drops it, starts what comes next.
+    void end(TaskRef ref, std::string outcome, TimePoint now);
+    void fail(Task& task, const Error& problem, bool crashed, TimePoint now);
+    [[nodiscard]] TimePoint due(const Task& task) const;
+
+    const CoreConfig& config_;
+    Outbox& outbox_;
+    SlotTable slots_;
+    TaskTable tasks_;
+};
+
+}  // namespace millrace::transcoder
