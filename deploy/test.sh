@@ -1,0 +1,146 @@
+#!/usr/bin/env bash
+# Everything that must hold, on a machine that has nothing: installs, builds, tests. Fast tests first.
+#
+#   deploy/test.sh                 all of it; at most 20 minutes on 2 cores
+#   deploy/test.sh PART...         some of it: style unit sim integration demo tsan
+#
+# style: formatting. unit, sim, integration: ctest under preset dev (address and undefined-behaviour sanitizers). demo:
+# deploy/demo.sh --once with the same binaries. tsan: the unit tests of cores, lanes, link, front and store under
+# ThreadSanitizer. The last line is "N passed, N failed"; exit 0 only when nothing failed.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+readonly parts_known=(style unit sim integration demo tsan)
+# Directories of tests/unit whose code runs on threads or decides; under ThreadSanitizer.
+readonly tsan_modules='(orchestrator_core|transcoder_core|core|net|link|orchestrator_link|transcoder_link|runtime|http|front|store)'
+readonly jobs=$(nproc)
+
+case "${1:-}" in
+  -h | --help)
+    sed -n '2,10s/^# \{0,1\}//p' deploy/test.sh
+    exit 0
+    ;;
+esac
+parts=("$@")
+[ ${#parts[@]} -gt 0 ] || parts=("${parts_known[@]}")
+for part in "${parts[@]}"; do
+  case " ${parts_known[*]} " in
+    *" $part "*) ;;
+    *)
+      echo "test: unknown part '$part'; known: ${parts_known[*]}" >&2
+      exit 64
+      ;;
+  esac
+done
+
+passed=0 failed=0 skipped=0
+summary=()
+export CTEST_OUTPUT_ON_FAILURE=1
+export CCACHE_BASEDIR=$PWD CCACHE_NOHASHDIR=1 # a clone elsewhere finds what another one compiled
+
+note() { # seconds, text
+  summary+=("$(printf '%5d s  %s' "$1" "$2")")
+}
+
+count() { # "passed failed skipped"
+  read -r p f s <<<"$1"
+  passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
+}
+
+# One step that passes or fails as a whole: installing, building, the demo.
+step() { # name, command...
+  local name=$1 started=$SECONDS
+  shift
+  printf '\n==== %s\n' "$name"
+  if "$@"; then
+    count "1 0 0"
+    note $((SECONDS - started)) "$name: ok"
+    return 0
+  fi
+  count "0 1 0"
+  note $((SECONDS - started)) "$name: FAILED"
+  return 1
+}
+
+# A ctest run; its totals come from its own report.
+run_ctest() { # name, ctest arguments...
+  local name=$1 started=$SECONDS report totals
+  shift
+  report=$(mktemp)
+  printf '\n==== %s\n' "$name"
+  ctest --output-junit "$report" --no-tests=error "$@"
+  local code=$?
+  totals=$(/usr/bin/python3 - "$report" <<'PYTHON'
+import sys
+import xml.etree.ElementTree as tree
+try:
+    suite = tree.parse(sys.argv[1]).getroot()
+except (OSError, tree.ParseError):
+    print("0 1 0")  # no report: it did not run
+else:
+    tests, failures, skips = (int(suite.get(k, 0)) for k in ("tests", "failures", "skipped"))
+    skips += int(suite.get("disabled", 0))
+    print(tests - failures - skips, failures, skips)
+PYTHON
+  )
+  rm -f "$report"
+  set -- $totals
+  [ "$code" -eq 0 ] || [ "$2" -gt 0 ] || totals="$1 1 $3"
+  count "$totals"
+  note $((SECONDS - started)) "$name: $1 passed, $2 failed, $3 skipped"
+}
+
+style() {
+  find benchmarks common orchestrator schemas tests transcoder -name '*.h' -print0 -o -name '*.cpp' -print0 |
+    xargs -0 clang-format-14 --dry-run --Werror --ferror-limit=3
+}
+
+configure() { # preset
+  [ -f "build/$1/build.ninja" ] || cmake --preset "$1"
+}
+
+dev_built=
+build_dev() {
+  [ -z "$dev_built" ] || return "$dev_built"
+  step "build dev" eval 'configure dev && cmake --build --preset dev'
+  dev_built=$?
+  return "$dev_built"
+}
+
+tsan() {
+  local directories targets=() directory
+  step "configure tsan" configure tsan || return
+  directories=$(find tests/unit -mindepth 1 -maxdepth 1 -type d | grep -E "/$tsan_modules\$" | sort)
+  for directory in $directories; do
+    targets+=("$directory/all")
+  done
+  step "build tsan" ninja -C build/tsan "${targets[@]}" || return
+  local options=halt_on_error=1:second_deadlock_stack=1
+  [ ! -f tests/tsan.supp ] || options+=":suppressions=$PWD/tests/tsan.supp"
+  for directory in $directories; do
+    TSAN_OPTIONS=$options run_ctest "tsan ${directory#tests/unit/}" --test-dir "build/tsan/$directory" -j "$jobs"
+  done
+}
+
+for_part() {
+  case "$1" in
+    style) step "style" style ;;
+    unit) build_dev && run_ctest "unit tests" --preset dev -L unit -j "$jobs" ;;
+    sim) build_dev && run_ctest "simulator and the rest" --preset dev -LE 'unit|integration' -j "$jobs" ;;
+    integration) build_dev && run_ctest "integration tests" --preset dev -L integration -j "$jobs" ;;
+    demo) build_dev && step "demo --once" deploy/demo.sh --once --preset dev ;;
+    tsan) tsan ;;
+  esac
+}
+
+step "install" deploy/install-deps.sh --dev &&
+  for part in "${parts[@]}"; do
+    for_part "$part"
+  done
+
+printf '\n==== summary (%d min %d s)\n' $((SECONDS / 60)) $((SECONDS % 60))
+printf '%s\n' "${summary[@]}"
+tail=
+[ "$skipped" -eq 0 ] || tail=", $skipped skipped"
+echo "$passed passed, $failed failed$tail"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,112 @@
+"""HLS: what players get, and ffmpeg as broadcaster and as player."""
+
+import pathlib
+import re
+import subprocess
+import tempfile
+from urllib.parse import urljoin
+
+from support import http_client, media
+from support.case import LADDER, ClusterCase
+from support.wait import eventually
+
+
+def uris(playlist):
+    return [line for line in playlist.splitlines() if line and not line.startswith("#")]
+
+
+class Playback(ClusterCase):
+    @classmethod
+    def set_up_cluster(cls, cluster):
+        cls.orchestrator = cluster.orchestrator()
+        cls.transcoder = cluster.transcoder(cls.orchestrator, slots=3)
+
+    def pushed(self, count, first=0):
+        opened = self.session(self.orchestrator, LADDER)
+        for seq in range(first, first + count):
+            self.assert_status(self.orchestrator.push(opened["stream"], f"{seq}.ts", self.clips[seq]), 200)
+        return opened
+
+    def fetch(self, path):
+        answer = self.orchestrator.playlist(path)
+        self.assert_status(answer, 200)
+        return answer, answer.body.decode()
+
+    def test_the_master_playlist_describes_every_rendition_and_the_source(self):
+        opened = self.pushed(2)
+        answer, text = self.fetch(f"{opened['stream']}.m3u8")
+        self.assertEqual(answer.headers["Access-Control-Allow-Origin"], "*")
+        self.assertIn("max-age=1", answer.headers["Cache-Control"])
+        self.assertIn("mpegurl", answer.headers["Content-Type"].lower())
+        variants = re.findall(r"#EXT-X-STREAM-INF:(.*)\n(\S+)", text)
+        self.assertEqual(len(variants), len(LADDER) + 1, text)
+        for attributes, _ in variants:
+            for needed in ("BANDWIDTH=", "CODECS=\"avc1.", "FRAME-RATE=25", "RESOLUTION="):
+                self.assertIn(needed, attributes)
+        for size in ("RESOLUTION=320x180", "RESOLUTION=160x90"):
+            self.assertIn(size, text)
+        for _, uri in variants:
+            self.assertEqual(http_client.get(urljoin(f"{self.orchestrator.url}/stream/x", uri)).status, 200, uri)
+
+    def test_a_media_playlist_lists_the_last_six_segments_by_number(self):
+        opened = self.pushed(8)
+        _, text = self.fetch(f"{opened['stream']}/small.m3u8")
+        self.assertEqual(len(uris(text)), 6, text)
+        self.assertIn("#EXT-X-MEDIA-SEQUENCE:2", text)
+        self.assertNotIn("#EXT-X-ENDLIST", text)
+        self.assertNotIn("#EXT-X-DISCONTINUITY\n", text)
+        durations = [float(d) for d in re.findall(r"#EXTINF:([0-9.]+)", text)]
+        target = int(re.search(r"#EXT-X-TARGETDURATION:(\d+)", text).group(1))
+        self.assertEqual(len(durations), 6)
+        for duration in durations:
+            self.assertAlmostEqual(duration, 1.0, delta=0.1)
+            self.assertLessEqual(round(duration), target)
+        for uri in uris(text):
+            segment = http_client.get(urljoin(f"{self.orchestrator.url}/stream/{opened['stream']}/small.m3u8", uri))
+            self.assertEqual((segment.status, segment.headers["Access-Control-Allow-Origin"]), (200, "*"))
+            self.assertEqual(segment.headers.get_content_type(), "video/mp2t")
+
+    def test_the_source_is_a_rendition_too(self):
+        opened = self.pushed(2)
+        _, text = self.fetch(f"{opened['stream']}/source.m3u8")
+        got = [http_client.get(urljoin(f"{self.orchestrator.url}/stream/{opened['stream']}/source.m3u8", uri)).body for uri in uris(text)]
+        self.assertEqual(got, self.clips[:2])
+
+    def test_an_ended_stream_plays_through_with_ffmpeg(self):
+        opened = self.pushed(5)
+        self.orchestrator.end_session(opened["session_id"])
+        eventually(lambda: b"#EXT-X-ENDLIST" in self.orchestrator.playlist(f"{opened['stream']}/small.m3u8").body, 2, "ENDLIST")
+        with tempfile.TemporaryDirectory() as directory:
+            for path in (f"{opened['stream']}.m3u8", f"{opened['stream']}/mid.m3u8"):
+                played = pathlib.Path(directory) / "played.ts"
+                complaints = media.ffmpeg("-y", "-i", f"{self.orchestrator.url}/stream/{path}", "-map", "0:v:0", "-map", "0:a:0",
+                                          "-c", "copy", played)
+                self.assertEqual(complaints, "")
+                self.assertEqual(media.Probe(played).frames, sum(media.Probe(c).frames for c in self.clips[:5]))
+
+    def test_a_restarted_source_is_marked_as_a_discontinuity(self):
+        opened = self.pushed(2, first=20)
+        self.assert_status(self.orchestrator.push(opened["stream"], "0.ts", self.clips[0]), 200)
+        _, text = self.fetch(f"{opened['stream']}/small.m3u8")
+        self.assertEqual(len(uris(text)), 3, text)
+        self.assertEqual(text.count("#EXT-X-DISCONTINUITY\n"), 1, text)
+        self.assertLess(text.index("#EXT-X-DISCONTINUITY\n"), text.index(uris(text)[2]))
+
+    def test_ffmpeg_pushes_hls_with_put(self):
+        """Chunked bodies, playlists beside the segments, connections closed without waiting for the answer."""
+        stream = self.stream()
+        with tempfile.TemporaryDirectory() as directory:
+            clip = pathlib.Path(directory) / "clip.ts"
+            clip.write_bytes(b"".join(self.clips[:6]))
+            base = f"{self.orchestrator.url}/live/{stream}"
+            pushing = subprocess.run(
+                ["ffmpeg", "-hide_banner", "-nostdin", "-v", "warning", "-re", "-i", clip, "-c", "copy", "-f", "hls",
+                 "-hls_time", "2", "-method", "PUT", "-hls_segment_filename", f"{base}/%d.ts", f"{base}/index.m3u8"],
+                stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=60, check=False)
+        self.assertEqual(pushing.returncode, 0, pushing.stderr)
+        found = eventually(lambda: self.orchestrator.session(stream), 5, "a session")
+        self.addCleanup(self.orchestrator.end_session, found["id"])
+        eventually(lambda: self.orchestrator.session(stream)["segments_ok"] == 3, 20, "three segments are answered")
+        _, text = self.fetch(f"{stream}/source.m3u8")
+        self.assertEqual(len(uris(text)), 3, text)
+        self.assertEqual(self.orchestrator.session(stream)["segments_failed"], 0)
