@@ -1,0 +1,112 @@
+#include "transcoder/media/av.h"
+
+#include <array>
+#include <cstdlib>
+#include <mutex>
+
+#include "common/base/check.h"
+
+namespace millrace::media::av {
+
+FramePtr make_frame() {
+    FramePtr frame(av_frame_alloc());
+    MR_CHECK(frame != nullptr, "out of memory");
+    return frame;
+}
+
+PacketPtr make_packet() {
+    PacketPtr packet(av_packet_alloc());
+    MR_CHECK(packet != nullptr, "out of memory");
+    return packet;
+}
+
+FramePtr share(const AVFrame& frame) {
+    FramePtr copy = make_frame();
+    MR_CHECK(av_frame_ref(copy.get(), &frame) >= 0, "out of memory");
+    return copy;
+}
+
+std::string words(int rc) {
+    std::array<char, AV_ERROR_MAX_STRING_SIZE> text{};
+    av_strerror(rc, text.data(), text.size());
+    return text.data();
+}
+
+Error error(ErrorKind kind, std::string_view operation, int rc, std::source_location where) {
+    return Error{kind, std::string(operation) + ": " + words(rc), where};
+}
+
+void set_up_logging() {
+    static std::once_flag once;
+    std::call_once(once, [] {
+        if (std::getenv("MILLRACE_AV_LOG") == nullptr)
+            av_log_set_callback([](void*, int, const char*, va_list) {});
+    });
+}
+
+Options& Options::set(const char* key, const std::string& value) {
+    MR_CHECK(av_dict_set(&dict_, key, value.c_str(), 0) >= 0, "out of memory");
+    return *this;
+}
+
+Options& Options::set(const char* key, std::int64_t value) {
+    MR_CHECK(av_dict_set_int(&dict_, key, value, 0) >= 0, "out of memory");
+    return *this;
+}
+
+std::string Options::left_over() const {
+    const AVDictionaryEntry* entry = av_dict_get(dict_, "", nullptr, AV_DICT_IGNORE_SUFFIX);
+    return entry == nullptr ? std::string{} : entry->key;
+}
+
+VideoCodec video_codec(AVCodecID id) {
+    switch (id) {
+        case AV_CODEC_ID_NONE:
+            return VideoCodec::none;
+        case AV_CODEC_ID_H264:
+            return VideoCodec::h264;
+        case AV_CODEC_ID_HEVC:
+            return VideoCodec::hevc;
+        case AV_CODEC_ID_VP8:
+            return VideoCodec::vp8;
+        case AV_CODEC_ID_VP9:
+            return VideoCodec::vp9;
+        case AV_CODEC_ID_AV1:
+            return VideoCodec::av1;
+        case AV_CODEC_ID_MPEG2VIDEO:
+            return VideoCodec::mpeg2;
+        default:
+            return VideoCodec::other;
+    }
+}
+
+AudioCodec audio_codec(AVCodecID id) {
+    switch (id) {
+        case AV_CODEC_ID_NONE:
+            return AudioCodec::none;
+        case AV_CODEC_ID_AAC:
+            return AudioCodec::aac;
+        case AV_CODEC_ID_AC3:
+            return AudioCodec::ac3;
+        case AV_CODEC_ID_MP2:
+            return AudioCodec::mp2;
+        case AV_CODEC_ID_MP3:
+            return AudioCodec::mp3;
+        case AV_CODEC_ID_OPUS:
+            return AudioCodec::opus;
+        case AV_CODEC_ID_VORBIS:
+            return AudioCodec::vorbis;
+        default:
+            return AudioCodec::other;
+    }
+}
+
+std::string codec_name(AVCodecID id) {
+    return avcodec_get_name(id);
+}
+
+Rational rational(AVRational value) {
+    return value.num > 0 && value.den > 0 ? Rational{value.num, value.den} : Rational{};
+}
+
+}  // namespace millrace::media::av

@@ -1,0 +1,269 @@
+#include "transcoder/media/demuxer.h"
+
+#include <cmath>
+
+#include "transcoder/media/sniff.h"
+
+namespace millrace::media {
+namespace {
+
+constexpr std::size_t kHeadBytes = 16 * 1024;
+constexpr std::int64_t kProbeBytes = 4 * 1024 * 1024;
+constexpr std::int64_t kProbeDurationUs = 3'000'000;
+// What may be opened while FFmpeg looks into streams, and after.
+constexpr const char* kDecoders =
+    "h264,hevc,vp8,vp9,libdav1d,mpeg2video,aac,ac3,mp2,mp2float,mp3,mp3float,opus,vorbis";
+
+int refuse_to_open(AVFormatContext*, AVIOContext**, const char*, int, AVDictionary**) {
+    return AVERROR(EPERM);
+}
+
+int is_cancelled(void* token) {
+    return static_cast<const CancelToken*>(token)->cancelled() ? 1 : 0;
+}
+
+const char* format_name(Container container) {
+    switch (container) {
+        case Container::mpegts:
+            return "mpegts";
+        case Container::mp4:
+            return "mov";
+        default:
+            return "matroska";
+    }
+}
+
+std::string spoken(Container container) {
+    switch (container) {
+        case Container::mpegts:
+            return "MPEG-TS";
+        case Container::mp4:
+            return "MP4";
+        default:
+            return "Matroska";
+    }
+}
+
+bool can_read(const AVCodecParameters& parameters) {
+    if (parameters.codec_type == AVMEDIA_TYPE_VIDEO) {
+        const VideoCodec codec = av::video_codec(parameters.codec_id);
+        return codec != VideoCodec::none && codec != VideoCodec::other;
+    }
+    const AudioCodec codec = av::audio_codec(parameters.codec_id);
+    return codec != AudioCodec::none && codec != AudioCodec::other;
+}
+
+std::string label_of(const AVStream& stream, Container container) {
+    const bool video = stream.codecpar->codec_type == AVMEDIA_TYPE_VIDEO;
+    const std::string codec = stream.codecpar->codec_id == AV_CODEC_ID_NONE
+                                  ? "unknown"
+                                  : av::codec_name(stream.codecpar->codec_id);
+    const std::string place = container == Container::mpegts
+                                  ? "PID " + std::to_string(stream.id)
+                                  : "track " + std::to_string(stream.index + 1);
+    return codec + (video ? " video" : " audio") + " stream (" + place + ")";
+}
+
+// Which stream FFmpeg's command line would take: the default one, else the largest, else the first.
+std::int64_t rank(const AVStream& stream) {
+    const AVCodecParameters& p = *stream.codecpar;
+    const std::int64_t size = p.codec_type == AVMEDIA_TYPE_VIDEO ? std::int64_t{p.width} * p.height
+                                                                 : p.ch_layout.nb_channels;
+    return size + ((stream.disposition & AV_DISPOSITION_DEFAULT) != 0 ? 5'000'000 : 0);
+}
+
+// MP4 says by how much a player must turn the picture, counter-clockwise, as a matrix.
+int rotation_of(const AVStream& stream) {
+    std::size_t size = 0;
+    const std::uint8_t* matrix = av_stream_get_side_data(&stream, AV_PKT_DATA_DISPLAYMATRIX, &size);
+    if (matrix == nullptr || size < 9 * sizeof(std::int32_t))
+        return 0;
+    const double degrees = av_display_rotation_get(reinterpret_cast<const std::int32_t*>(matrix));
+    if (std::isnan(degrees))
+        return 0;
+    const long quarters = std::lround(-degrees / 90.0);
+    return static_cast<int>(((quarters % 4) + 4) % 4 * 90);
+}
+
+}  // namespace
+
+Demuxer::Demuxer(ByteSource& source, const Limits& limits, const CancelToken& cancel)
+    : limits_(limits), cancel_(cancel), bytes_(source, limits.body_bytes) {}
+
+Result<std::unique_ptr<Demuxer>> Demuxer::open(ByteSource& source, const Limits& limits,
+                                               const CancelToken& cancel) {
+    av::set_up_logging();
+    std::unique_ptr<Demuxer> demuxer(new Demuxer(source, limits, cancel));
+    MR_TRY(demuxer->open_container());
+    MR_TRY(demuxer->find_streams());
+    demuxer->choose_streams();
+    demuxer->timeline_.emplace(demuxer->container_ == Container::mpegts);
+    return demuxer;
+}
+
+Result<void> Demuxer::open_container() {
+    const auto head = bytes_.head(kHeadBytes);
+    container_ = sniff(head);
+    if (container_ == Container::unknown)
+        return error(ErrorKind::bad_input,
+                     "expected MPEG-TS, MP4 or WebM, found " + describe(head));
+    bytes_.keep_everything(container_ != Container::mpegts);
+
+    AVFormatContext* format = avformat_alloc_context();
+    MR_CHECK(format != nullptr, "out of memory");
+    format->pb = bytes_.context();
+    format->flags |= AVFMT_FLAG_CUSTOM_IO;
+    format->io_open = &refuse_to_open;
+    format->interrupt_callback = {&is_cancelled, &cancel_};
+    format->probesize = kProbeBytes;
+    format->max_analyze_duration = kProbeDurationUs;
+    format->max_streams = limits_.streams + 1;  // one more than allowed, to see that there are more
+    format->correct_ts_overflow = 0;            // Timeline does that, for jumps too
+    av::Options options;
+    options.set("protocol_whitelist", "").set("codec_whitelist", kDecoders);
+    // Frees the context when it fails.
+    const int rc = avformat_open_input(&format, "", av_find_input_format(format_name(container_)),
+                                       options.address());
+    format_.reset(rc < 0 ? nullptr : format);
+    MR_TRY(check_read(rc));
+    return rc < 0 ? Result<void>(cannot_open(rc)) : Result<void>();
+}
+
+Error Demuxer::cannot_open(int rc) const {
+    const std::string what = "the " + spoken(container_) + " segment cannot be read: ";
+    if (container_ == Container::mp4) {
+        const TopBoxes boxes = top_boxes(bytes_.kept());
+        if (!boxes.moov && boxes.moof)
+            return error(ErrorKind::bad_input,
+                         what + "it is a fragment without its initialisation part ('moov')");
+        if (!boxes.moov)
+            return error(ErrorKind::bad_input, what + "its index ('moov') is missing");
+    }
+    return error(ErrorKind::bad_input, what + av::words(rc));
+}
+
+Result<void> Demuxer::check_read(int rc) const {
+    if (bytes_.over_limit())
+        return error(ErrorKind::bad_input,
+                     "the segment is larger than " + std::to_string(limits_.body_bytes) + " bytes");
+    if (cancel_.cancelled() || rc == AVERROR_EXIT)
+        return error(ErrorKind::timeout, "cancelled");
+    return {};
+}
+
+Result<void> Demuxer::find_streams() {
+    const std::size_t count = format_->nb_streams;
+    std::vector<AVDictionary*> options(count, nullptr);
+    for (AVDictionary*& dict : options)
+        av_dict_set_int(&dict, "max_pixels", limits_.picture.pixels(), 0);
+    const int rc = avformat_find_stream_info(format_.get(), options.data());
+    for (AVDictionary*& dict : options)
+        av_dict_free(&dict);
+    MR_TRY(check_read(rc));
+    if (format_->nb_streams > static_cast<unsigned>(limits_.streams))
+        return error(ErrorKind::bad_input,
+                     "the segment has more than " + std::to_string(limits_.streams) + " streams");
+    return rc < 0 ? Result<void>(cannot_open(rc)) : Result<void>();
+}
+
+void Demuxer::choose_streams() {
+    const AVStream* best[2] = {nullptr, nullptr};
+    for (unsigned i = 0; i < format_->nb_streams; ++i) {
+        AVStream& stream = *format_->streams[i];
+        stream.discard = AVDISCARD_ALL;
+        const AVMediaType type = stream.codecpar->codec_type;
+        const bool wanted = type == AVMEDIA_TYPE_VIDEO || type == AVMEDIA_TYPE_AUDIO;
+        if (!wanted || (stream.disposition & AV_DISPOSITION_ATTACHED_PIC) != 0)
+            continue;
+        if (!can_read(*stream.codecpar)) {
+            foreign_ = label_of(stream, container_);
+            continue;
+        }
+        const AVStream*& slot = best[type == AVMEDIA_TYPE_VIDEO ? 0 : 1];
+        if (slot == nullptr || rank(stream) > rank(*slot))
+            slot = &stream;
+    }
+    if (best[0] != nullptr)
+        take_video(*best[0]);
+    if (best[1] != nullptr)
+        take_audio(*best[1]);
+}
+
+namespace {
+
+Ticks duration_of(AVCodecParameters& audio, int bytes) {
+    const int samples = av_get_audio_frame_duration2(&audio, bytes);
+    return samples > 0 && audio.sample_rate > 0
+               ? av_rescale(samples, kTicksPerSecond, audio.sample_rate)
+               : 0;
+}
+
+av::ParametersPtr copy_of(const AVCodecParameters& parameters) {
+    av::ParametersPtr copy(avcodec_parameters_alloc());
+    MR_CHECK(copy && avcodec_parameters_copy(copy.get(), &parameters) >= 0, "out of memory");
+    return copy;
+}
+
+}  // namespace
+
+void Demuxer::take_video(const AVStream& stream) {
+    format_->streams[stream.index]->discard = AVDISCARD_DEFAULT;
+    index_[0] = stream.index;
+    video_ = VideoStream{
+        copy_of(*stream.codecpar),
+        nominal_rate(av::rational(stream.avg_frame_rate), av::rational(stream.r_frame_rate)),
+        stream.sample_aspect_ratio, rotation_of(stream), label_of(stream, container_)};
+}
+
+void Demuxer::take_audio(const AVStream& stream) {
+    format_->streams[stream.index]->discard = AVDISCARD_DEFAULT;
+    index_[1] = stream.index;
+    audio_ = AudioStream{copy_of(*stream.codecpar), label_of(stream, container_)};
+}
+
+Result<Demuxer::Packet> Demuxer::read() {
+    Packet result{av::make_packet(), Lane::video};
+    while (true) {
+        const int rc = av_read_frame(format_.get(), result.data.get());
+        if (auto checked = check_read(rc); !checked)
+            return checked.error();
+        if (rc < 0)  // the end, or bytes that make no sense any more: what came before counts
+            return Packet{};
+        if (format_->nb_streams > static_cast<unsigned>(limits_.streams))
+            return error(ErrorKind::bad_input, "the segment has more than " +
+                                                   std::to_string(limits_.streams) + " streams");
+        const int index = result.data->stream_index;
+        if (index == index_[0] || index == index_[1]) {
+            result.lane = index == index_[0] ? Lane::video : Lane::audio;
+            put_on_timeline(*result.data, result.lane, format_->streams[index]->time_base);
+            return result;
+        }
+        av_packet_unref(result.data.get());
+    }
+}
+
+void Demuxer::put_on_timeline(AVPacket& packet, Lane lane, AVRational base) {
+    av_packet_rescale_ts(&packet, base, av::kTickBase);
+    packet.time_base = av::kTickBase;
+    if ((packet.flags & AV_PKT_FLAG_CORRUPT) != 0)
+        ++damaged_;
+    // Unknown while FFmpeg had not yet seen an audio header: short segments end before that.
+    if (lane == Lane::audio && packet.duration <= 0)
+        packet.duration = duration_of(*audio_->parameters, packet.size);
+    const auto known = [](std::int64_t ts) {
+        return ts == AV_NOPTS_VALUE ? std::nullopt : std::optional<Ticks>(ts);
+    };
+    const Timeline::Times times = timeline_->place(
+        static_cast<std::size_t>(lane), {known(packet.pts), known(packet.dts)}, packet.duration);
+    packet.pts = times.pts.value_or(AV_NOPTS_VALUE);
+    packet.dts = times.dts.value_or(AV_NOPTS_VALUE);
+}
+
+Demuxer::Notes Demuxer::notes() const {
+    return {damaged_, timeline_->jumps(),
+            container_ == Container::mpegts && bytes_.received() % 188 != 0 &&
+                bytes_.received() % 192 != 0 && bytes_.received() % 204 != 0,
+            bytes_.received()};
+}
+
+}  // namespace millrace::media

@@ -1,0 +1,88 @@
+#pragma once
+// Takes a segment apart: one video stream, one audio stream, packets in ticks on one timeline.
+//
+// The container is chosen by content and only MPEG-TS, MP4 and Matroska are ever opened, with the
+// decoders of a short list. References to other files and addresses are refused.
+//
+// Thread: open() and the accessors: the caller's; after that read() may move to one other thread,
+// while the accessors of what open() found stay valid for all.
+
+#include <array>
+#include <memory>
+
+#include "transcoder/media/av.h"
+#include "transcoder/media/grid.h"
+#include "transcoder/media/input_bytes.h"
+#include "transcoder/media/timeline.h"
+
+namespace millrace::media {
+
+enum class Lane : std::uint8_t { video = 0, audio = 1 };
+
+struct VideoStream {
+    av::ParametersPtr parameters;
+    NominalRate rate;
+    AVRational sample_aspect{0, 1};  // of the container; 0/1 = ask the picture
+    int rotation = 0;                // clockwise degrees to turn the picture by: 0, 90, 180, 270
+    std::string label;               // "H.264 video stream (PID 256)"
+};
+
+struct AudioStream {
+    av::ParametersPtr parameters;
+    std::string label;
+};
+
+class Demuxer {
+public:
+    [[nodiscard]] static Result<std::unique_ptr<Demuxer>> open(ByteSource& source,
+                                                               const Limits& limits,
+                                                               const CancelToken& cancel);
+
+    [[nodiscard]] Container container() const { return container_; }
+    // Null when the segment has none that we can read.
+    [[nodiscard]] const VideoStream* video() const { return video_ ? &*video_ : nullptr; }
+    [[nodiscard]] const AudioStream* audio() const { return audio_ ? &*audio_ : nullptr; }
+    // A stream that was there but cannot be read: "MPEG-4 part 2 video stream"; empty = none.
+    [[nodiscard]] const std::string& foreign() const { return foreign_; }
+
+    struct Packet {
+        av::PacketPtr data;  // null at the end; times in ticks
+        Lane lane = Lane::video;
+    };
+    [[nodiscard]] Result<Packet> read();
+
+    // True after the end: what the reader noticed on the way.
+    struct Notes {
+        int damaged_packets = 0;
+        int jumps = 0;            // of the clock
+        bool cut_inside = false;  // ended inside a transport packet
+        std::uint64_t bytes = 0;
+    };
+    [[nodiscard]] Notes notes() const;
+
+private:
+    Demuxer(ByteSource& source, const Limits& limits, const CancelToken& cancel);
+
+    [[nodiscard]] Result<void> open_container();
+    [[nodiscard]] Result<void> find_streams();
+    void choose_streams();
+    void take_video(const AVStream& stream);
+    void take_audio(const AVStream& stream);
+    [[nodiscard]] Error cannot_open(int rc) const;
+    [[nodiscard]] Result<void> check_read(int rc) const;
+    void put_on_timeline(AVPacket& packet, Lane lane, AVRational base);
+
+    Limits limits_;
+    CancelToken cancel_;
+    InputBytes bytes_;
+    av::InputPtr format_;
+    Container container_ = Container::unknown;
+    std::optional<VideoStream> video_;
+    std::optional<AudioStream> audio_;
+    std::string foreign_;
+    std::array<int, 2> index_{-1, -1};  // of the streams, by lane
+    std::optional<Timeline> timeline_;
+    int damaged_ = 0;
+};
+
+}  // namespace millrace::media

@@ -1,0 +1,178 @@
+#include "transcoder/media/picture.h"
+
+#include <algorithm>
+#include <array>
+
+#include "transcoder/media/cpu_timer.h"
+
+namespace millrace::media {
+namespace {
+
+// The "J" formats are the plain ones with full range, an old way of saying so.
+AVPixelFormat plain(AVPixelFormat format) {
+    switch (format) {
+        case AV_PIX_FMT_YUVJ420P:
+            return AV_PIX_FMT_YUV420P;
+        case AV_PIX_FMT_YUVJ422P:
+            return AV_PIX_FMT_YUV422P;
+        case AV_PIX_FMT_YUVJ444P:
+            return AV_PIX_FMT_YUV444P;
+        case AV_PIX_FMT_YUVJ440P:
+            return AV_PIX_FMT_YUV440P;
+        default:
+            return format;
+    }
+}
+
+bool is_full_range(const AVFrame& frame) {
+    return frame.color_range == AVCOL_RANGE_JPEG ||
+           plain(static_cast<AVPixelFormat>(frame.format)) != frame.format;
+}
+
+bool halves_one_way(AVPixelFormat format) {
+    const AVPixFmtDescriptor* d = av_pix_fmt_desc_get(format);
+    return d->log2_chroma_w != d->log2_chroma_h;
+}
+
+AVPixelFormat with_full_chroma(AVPixelFormat format) {
+    return av_pix_fmt_desc_get(format)->comp[0].depth > 8 ? AV_PIX_FMT_YUV444P10
+                                                          : AV_PIX_FMT_YUV444P;
+}
+
+av::FramePtr new_picture(Size size, AVPixelFormat format) {
+    av::FramePtr frame = av::make_frame();
+    frame->width = size.width;
+    frame->height = size.height;
+    frame->format = format;
+    MR_CHECK(av_frame_get_buffer(frame.get(), 0) >= 0, "out of memory for a picture");
+    return frame;
+}
+
+void take_properties(AVFrame& to, const AVFrame& from) {
+    MR_CHECK(av_frame_copy_props(&to, &from) >= 0, "out of memory");
+    to.sample_aspect_ratio = {1, 1};
+    to.color_range = AVCOL_RANGE_MPEG;
+}
+
+template <class Sample>
+void turn_plane(const std::uint8_t* from, std::ptrdiff_t from_stride, std::uint8_t* to,
+                std::ptrdiff_t to_stride, Size source, int degrees) {
+    // Step through the source so that the destination is written in order.
+    const std::int32_t out_width = degrees == 180 ? source.width : source.height;
+    const std::int32_t out_height = degrees == 180 ? source.height : source.width;
+    for (std::int32_t y = 0; y < out_height; ++y) {
+        auto* out = reinterpret_cast<Sample*>(to + y * to_stride);
+        for (std::int32_t x = 0; x < out_width; ++x) {
+            std::int32_t sx = source.width - 1 - x;
+            std::int32_t sy = source.height - 1 - y;
+            if (degrees == 90) {
+                sx = y;
+                sy = source.height - 1 - x;
+            } else if (degrees == 270) {
+                sx = source.width - 1 - y;
+                sy = x;
+            }
+            out[x] = reinterpret_cast<const Sample*>(from + sy * from_stride)[sx];
+        }
+    }
+}
+
+}  // namespace
+
+AVPixelFormat pixel_format(ChromaFormat chroma, std::int32_t depth) {
+    switch (chroma) {
+        case ChromaFormat::yuv422:
+            return depth > 8 ? AV_PIX_FMT_YUV422P10 : AV_PIX_FMT_YUV422P;
+        case ChromaFormat::yuv444:
+            return depth > 8 ? AV_PIX_FMT_YUV444P10 : AV_PIX_FMT_YUV444P;
+        default:
+            return depth > 8 ? AV_PIX_FMT_YUV420P10 : AV_PIX_FMT_YUV420P;
+    }
+}
+
+av::FramePtr rotate(const AVFrame& picture, int degrees) {
+    const auto format = static_cast<AVPixelFormat>(picture.format);
+    const AVPixFmtDescriptor* description = av_pix_fmt_desc_get(format);
+    MR_CHECK(degrees == 180 || !halves_one_way(format), "such chroma cannot be turned a quarter");
+    const Size size =
+        degrees == 180 ? Size{picture.width, picture.height} : Size{picture.height, picture.width};
+    av::FramePtr turned = new_picture(size, format);
+    for (int plane = 0; plane < 3; ++plane) {
+        const int shift_w = plane == 0 ? 0 : description->log2_chroma_w;
+        const int shift_h = plane == 0 ? 0 : description->log2_chroma_h;
+        const Size source{AV_CEIL_RSHIFT(picture.width, shift_w),
+                          AV_CEIL_RSHIFT(picture.height, shift_h)};
+        const auto turn =
+            description->comp[0].depth > 8 ? &turn_plane<std::uint16_t> : &turn_plane<std::uint8_t>;
+        turn(picture.data[plane], picture.linesize[plane], turned->data[plane],
+             turned->linesize[plane], source, degrees);
+    }
+    take_properties(*turned, picture);
+    return turned;
+}
+
+Result<av::FramePtr> Scaler::convert(const AVFrame& source, Size size, AVPixelFormat format,
+                                     av::ScalerPtr& context) {
+    const AVPixelFormat from = plain(static_cast<AVPixelFormat>(source.format));
+    // A new context only when the source changed (its size may do so in mid-segment).
+    context.reset(sws_getCachedContext(context.release(), source.width, source.height, from,
+                                       size.width, size.height, format, SWS_BICUBIC, nullptr,
+                                       nullptr, nullptr));
+    if (!context)
+        return error(ErrorKind::unsupported, "pictures of this format cannot be scaled");
+    // The same matrix on both sides: only the range changes, never the colours.
+    const int* matrix = sws_getCoefficients(SWS_CS_DEFAULT);
+    sws_setColorspaceDetails(context.get(), matrix, is_full_range(source) ? 1 : 0, matrix, 0, 0,
+                             1 << 16, 1 << 16);
+    av::FramePtr scaled = new_picture(size, format);
+    const int rc = sws_scale(context.get(), source.data, source.linesize, 0, source.height,
+                             scaled->data, scaled->linesize);
+    if (rc < 0)
+        return av::error(ErrorKind::internal, "sws_scale", rc);
+    take_properties(*scaled, source);
+    return scaled;
+}
+
+Result<av::FramePtr> Scaler::apply(const AVFrame& source) {
+    const bool quarter = rotation_ == 90 || rotation_ == 270;
+    const Size before = quarter ? Size{shape_.size.height, shape_.size.width} : shape_.size;
+    const bool by_444 = quarter && halves_one_way(shape_.format);
+    const AVPixelFormat format = by_444 ? with_full_chroma(shape_.format) : shape_.format;
+    av::FramePtr current;
+    if (source.format == format && Size{source.width, source.height} == before &&
+        !is_full_range(source)) {
+        current = av::share(source);
+        current->sample_aspect_ratio = {1, 1};
+    } else {
+        auto scaled = convert(source, before, format, context_);
+        if (!scaled)
+            return scaled.error();
+        current = std::move(*scaled);
+    }
+    if (rotation_ != 0)
+        current = rotate(*current, rotation_);
+    return by_444 ? convert(*current, shape_.size, shape_.format, after_turning_)
+                  : Result<av::FramePtr>(std::move(current));
+}
+
+Scaler& ScalerBank::for_shape(const Shape& shape) {
+    for (const auto& scaler : scalers_)
+        if (scaler->shape() == shape)
+            return *scaler;
+    return *scalers_.emplace_back(std::make_unique<Scaler>(shape, rotation_));
+}
+
+Result<const AVFrame*> Picture::in_shape(const Shape& shape, ScalerBank& scalers,
+                                         std::int64_t& scale_us) {
+    for (const Version& version : versions_)
+        if (version.shape == shape)
+            return version.frame.get();
+    const CpuTimer timer(scale_us);
+    auto scaled = scalers.for_shape(shape).apply(*source_);
+    if (!scaled)
+        return scaled.error();
+    versions_.push_back({shape, std::move(*scaled)});
+    return versions_.back().frame.get();
+}
+
+}  // namespace millrace::media

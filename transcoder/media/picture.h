@@ -1,0 +1,78 @@
+#pragma once
+// A decoded picture and its scaled versions: one scale per distinct shape, made when the first
+// rendition asks and shared by the others.
+//
+// Scaling is bicubic and direct from the source. Turned sources (phones) are scaled first and
+// turned after, which moves fewer pixels. Output is limited range; colour tags stay the source's.
+//
+// Thread: its owner's.
+
+#include <memory>
+#include <vector>
+
+#include "transcoder/media/av.h"
+
+namespace millrace::media {
+
+// What a rendition needs a picture to be.
+struct Shape {
+    Size size;  // after turning
+    AVPixelFormat format = AV_PIX_FMT_YUV420P;
+    bool operator==(const Shape&) const = default;
+};
+
+[[nodiscard]] AVPixelFormat pixel_format(ChromaFormat chroma, std::int32_t depth);
+
+// Turns planar pictures of at most 16 bits by 90, 180 or 270 degrees clockwise. Formats whose
+// chroma is halved in one direction only cannot be turned by a quarter.
+[[nodiscard]] av::FramePtr rotate(const AVFrame& picture, int degrees);
+
+// Scaling contexts kept from picture to picture; one per shape.
+class Scaler {
+public:
+    Scaler(Shape shape, int rotation) : shape_(shape), rotation_(rotation) {}
+
+    [[nodiscard]] Result<av::FramePtr> apply(const AVFrame& source);
+    [[nodiscard]] const Shape& shape() const { return shape_; }
+
+private:
+    [[nodiscard]] Result<av::FramePtr> convert(const AVFrame& source, Size size,
+                                               AVPixelFormat format, av::ScalerPtr& context);
+
+    Shape shape_;
+    int rotation_;
+    av::ScalerPtr context_;
+    av::ScalerPtr after_turning_;  // back to 4:2:2
+};
+
+class ScalerBank {
+public:
+    explicit ScalerBank(int rotation) : rotation_(rotation) {}
+    [[nodiscard]] Scaler& for_shape(const Shape& shape);
+
+private:
+    int rotation_;
+    std::vector<std::unique_ptr<Scaler>> scalers_;
+};
+
+class Picture {
+public:
+    // `at`: time of the picture in ticks.
+    Picture(av::FramePtr source, Ticks at) : source_(std::move(source)), at_(at) {}
+
+    [[nodiscard]] Ticks at() const { return at_; }
+    // The picture in that shape; `scale_us` grows by the CPU time this cost.
+    [[nodiscard]] Result<const AVFrame*> in_shape(const Shape& shape, ScalerBank& scalers,
+                                                  std::int64_t& scale_us);
+
+private:
+    struct Version {
+        Shape shape;
+        av::FramePtr frame;
+    };
+    av::FramePtr source_;
+    Ticks at_;
+    std::vector<Version> versions_;
+};
+
+}  // namespace millrace::media

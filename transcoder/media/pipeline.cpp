@@ -1,0 +1,410 @@
+#include "transcoder/media/pipeline.h"
+
+#include <algorithm>
+
+#include "common/domain/supported.h"
+#include "transcoder/media/codec_string.h"
+#include "transcoder/media/cpu_timer.h"
+
+namespace millrace::media {
+namespace {
+
+// Packets of video per allowed frame at which reading stops: some encoders put the two fields of a
+// frame into packets of their own.
+constexpr std::int64_t kPacketsPerFrame = 2;
+constexpr std::size_t kEarlyAudioMax = PacketQueue::kWaitingMax;
+// Pixel shapes beyond this are damage, not intent.
+constexpr double kAspectMax = 8.0;
+
+bool within(Size size, Size box) {
+    return (size.width <= box.width && size.height <= box.height) ||
+           (size.width <= box.height && size.height <= box.width);
+}
+
+std::string text(Size size) {
+    return std::to_string(size.width) + "x" + std::to_string(size.height);
+}
+
+Result<void> check_ladder(const TranscodeRequest& request) {
+    if (request.ladder.empty())
+        return error(ErrorKind::unsupported, "the ladder is empty");
+    if (request.ladder.size() > request.limits.renditions)
+        return error(ErrorKind::unsupported, "the ladder has more than " +
+                                                 std::to_string(request.limits.renditions) +
+                                                 " renditions");
+    std::string all;
+    for (const FieldProblem& problem : unsupported_fields(request.ladder))
+        all += (all.empty() ? "" : "; ") + problem.path + ": " + problem.detail;
+    return all.empty() ? Result<void>() : Result<void>(error(ErrorKind::unsupported, all));
+}
+
+}  // namespace
+
+Pipeline::Pipeline(ByteSource& source, const TranscodeRequest& request, TranscodeObserver& observer,
+                   const CancelToken& cancel)
+    : source_(source),
+      request_(request),
+      observer_(observer),
+      cancel_(cancel),
+      started_(std::chrono::steady_clock::now()) {}
+
+Pipeline::~Pipeline() {
+    // The reader may wait for bytes or for room; neither will come any more.
+    source_.stop();
+    queue_.abandon();
+}
+
+Result<TranscodeReport> Pipeline::run() {
+    MR_TRY(check_ladder(request_));
+    MR_TRY(open());
+    reader_ = std::jthread([this](std::stop_token stop) { read_packets(std::move(stop)); });
+    MR_TRY(take_packets());
+    return finish();
+}
+
+Result<void> Pipeline::open() {
+    auto demuxer = Demuxer::open(source_, request_.limits, cancel_);
+    if (!demuxer)
+        return demuxer.error();
+    demuxer_ = std::move(*demuxer);
+    SourceInfo& info = report_.source;
+    info.container = demuxer_->container();
+    if (const VideoStream* video = demuxer_->video(); video != nullptr) {
+        const AVCodecParameters& parameters = *video->parameters;
+        info.video = av::video_codec(parameters.codec_id);
+        info.size = {parameters.width, parameters.height};
+        info.frame_rate = video->rate.rate;
+        info.codecs = codec_string(parameters);
+        auto decoder = Decoder::open(parameters, request_.limits, request_.threads);
+        if (!decoder)
+            return error(decoder.error().kind, video->label + ": " + decoder.error().message);
+        decoder_.emplace(std::move(*decoder));
+        clock_.emplace(video->rate.rate, info.container != Container::mpegts);
+        scalers_.emplace(video->rotation);
+    }
+    if (const AudioStream* audio = demuxer_->audio(); audio != nullptr) {
+        info.audio = av::audio_codec(audio->parameters->codec_id);
+        info.codecs = join_codecs(info.codecs, codec_string(*audio->parameters));
+    }
+    if (demuxer_->video() == nullptr &&
+        (demuxer_->audio() == nullptr || !request_.allow_audio_only))
+        return no_video();
+    observer_.probed(info);
+    return {};
+}
+
+void Pipeline::Extent::add(const AVPacket& packet) {
+    ++packets;
+    if (packet.pts == AV_NOPTS_VALUE)
+        return;
+    first = std::min(first.value_or(packet.pts), Ticks{packet.pts});
+    end = std::max(packets == 1 ? packet.pts : end, packet.pts + packet.duration);
+}
+
+void Pipeline::read_packets(std::stop_token stop) {
+    while (!stop.stop_requested()) {
+        auto packet = demuxer_->read();
+        if (!packet)
+            return queue_.finish(packet.error());
+        if (!packet->data)
+            break;
+        extents_[static_cast<std::size_t>(packet->lane)].add(*packet->data);
+        if (auto checked = check_extents(); !checked)
+            return queue_.finish(checked.error());
+        if (!queue_.push(std::move(*packet)))
+            return;
+    }
+    known_length_ = std::max<Ticks>(extents_[extents_[0].packets > 0 ? 0 : 1].length(), 1);
+    queue_.finish({});
+}
+
+Result<void> Pipeline::check_extents() const {
+    const Limits& limits = request_.limits;
+    if (extents_[0].packets > limits.frames * kPacketsPerFrame)
+        return error(ErrorKind::bad_input,
+                     "the segment has more than " + std::to_string(limits.frames) + " frames");
+    for (const Extent& extent : extents_)
+        if (to_duration(extent.length()) > limits.duration)
+            return error(ErrorKind::bad_input, "the segment is longer than " +
+                                                   std::to_string(to_ms(limits.duration) / 1000) +
+                                                   " s");
+    return {};
+}
+
+// Told once, as soon as the reader is through: deadlines hang on it.
+void Pipeline::announce_duration() {
+    const Ticks length = known_length_;
+    if (announced_ || length <= 0)
+        return;
+    announced_ = true;
+    SourceInfo info = report_.source;
+    info.duration = to_duration(length);
+    observer_.probed(info);
+}
+
+Result<void> Pipeline::take_packets() {
+    while (true) {
+        auto packet = queue_.pop();
+        if (!packet)
+            return packet.error();
+        announce_duration();
+        MR_TRY(pulse());
+        if (!packet->data)
+            return decoder_ ? decode(nullptr) : Result<void>();
+        if (packet->lane == Lane::audio)
+            MR_TRY(on_audio(std::move(packet->data)));
+        else
+            MR_TRY(decode(packet->data.get()));
+    }
+}
+
+// Players and muxers want rising times; audio that steps back has been heard already.
+Result<void> Pipeline::on_audio(av::PacketPtr packet) {
+    if (packet->pts == AV_NOPTS_VALUE && last_audio_)
+        packet->pts = audio_end_;
+    if (packet->pts == AV_NOPTS_VALUE || (last_audio_ && packet->pts <= *last_audio_)) {
+        ++audio_dropped_;
+        return {};
+    }
+    packet->dts = packet->pts;
+    last_audio_ = packet->pts;
+    audio_end_ = packet->pts + packet->duration;
+    if (!renditions_open_) {
+        if (early_audio_.size() >= kEarlyAudioMax)
+            return error(ErrorKind::bad_input, "too much audio before the first picture");
+        early_audio_.push_back(std::move(packet));
+        return {};
+    }
+    for (const auto& rendition : renditions_)
+        MR_TRY(rendition->push_audio(*packet));
+    return {};
+}
+
+Result<void> Pipeline::decode(const AVPacket* packet) {
+    if (packet == nullptr) {
+        decoder_->drain();
+    } else {
+        ++video_packets_;
+        saw_key_packet_ |= (packet->flags & AV_PKT_FLAG_KEY) != 0;
+        const CpuTimer timer(report_.times.decode_us);
+        MR_TRY(decoder_->send(*packet));
+    }
+    while (true) {
+        const auto more = decode_one();
+        if (!more)
+            return more.error();
+        if (!*more)
+            return {};
+    }
+}
+
+Result<bool> Pipeline::decode_one() {
+    av::FramePtr frame = av::make_frame();
+    Result<av::Pull> pulled = av::Pull::drained;
+    {
+        const CpuTimer timer(report_.times.decode_us);
+        pulled = decoder_->receive(*frame);
+    }
+    if (!pulled)
+        return pulled.error();
+    if (*pulled != av::Pull::ready)
+        return false;
+    if (const auto taken = on_frame(std::move(frame)); !taken)
+        return taken.error();
+    return true;
+}
+
+Result<void> Pipeline::on_frame(av::FramePtr frame) {
+    const std::int64_t stamp =
+        frame->pts != AV_NOPTS_VALUE ? frame->pts : frame->best_effort_timestamp;
+    const Ticks at = clock_->place(
+        stamp == AV_NOPTS_VALUE ? std::nullopt : std::optional<Ticks>(stamp), frame->pkt_duration);
+    ++report_.source.frames;
+    report_.source.pixels += std::int64_t{frame->width} * frame->height;
+    MR_TRY(check_limits(*frame, at));
+    if (!renditions_open_)
+        MR_TRY(open_renditions(frame.get(), at));
+    progress_ = {to_duration(at - *clock_->first()), report_.source.frames};
+    const auto picture = std::make_shared<Picture>(std::move(frame), at);
+    for (const auto& rendition : renditions_) {
+        MR_TRY(rendition->push(picture, *scalers_));
+        MR_TRY(pulse());
+    }
+    return {};
+}
+
+Result<void> Pipeline::check_limits(const AVFrame& frame, Ticks at) const {
+    const Limits& limits = request_.limits;
+    if (!within({frame.width, frame.height}, limits.picture))
+        return error(ErrorKind::bad_input, "the picture is " + text({frame.width, frame.height}) +
+                                               ", more than " + text(limits.picture));
+    if (report_.source.frames > limits.frames)
+        return error(ErrorKind::bad_input,
+                     "the segment has more than " + std::to_string(limits.frames) + " frames");
+    if (to_duration(at - *clock_->first()) > limits.duration)
+        return error(
+            ErrorKind::bad_input,
+            "the segment is longer than " + std::to_string(to_ms(limits.duration) / 1000) + " s");
+    return {};
+}
+
+Size Pipeline::display_size(const AVFrame& frame) const {
+    const VideoStream& video = *demuxer_->video();
+    const AVRational shape =
+        video.sample_aspect.num > 0 ? video.sample_aspect : frame.sample_aspect_ratio;
+    Size size{frame.width, frame.height};
+    if (shape.num > 0 && shape.den > 0) {
+        const double ratio = av_q2d(shape);
+        if (ratio < kAspectMax && ratio > 1.0 / kAspectMax)
+            size.width =
+                std::max(1, static_cast<int>(av_rescale(size.width, shape.num, shape.den)));
+    }
+    if (video.rotation == 90 || video.rotation == 270)
+        std::swap(size.width, size.height);
+    return size;
+}
+
+Result<void> Pipeline::open_renditions(const AVFrame* first, Ticks at) {
+    renditions_open_ = true;
+    SegmentFacts facts;
+    facts.first = at;
+    facts.like = first;
+    // The grids count from zero of the 33-bit clock, wherever its wraps have been put on the line.
+    if (demuxer_->container() == Container::mpegts)
+        facts.origin = floor_div(at, kWrap) * kWrap;
+    if (demuxer_->audio() != nullptr)
+        facts.audio = demuxer_->audio()->parameters.get();
+    if (first != nullptr) {
+        facts.display = display_size(*first);
+        facts.rate = demuxer_->video()->rate;
+        report_.source.size = facts.display;
+    }
+    report_.source.start_us = to_us(at - facts.origin);
+    for (std::uint32_t index = 0; index < request_.ladder.size(); ++index) {
+        const RenditionSpec& spec = request_.ladder[index];
+        if (first != nullptr && falls_away(spec, facts.display)) {
+            report_.skipped.push_back({index, spec.name,
+                                       text(fit(spec, facts.display)) +
+                                           " is larger than the source's " + text(facts.display)});
+            continue;
+        }
+        auto rendition = Rendition::open(spec, index, facts, request_, report_.times);
+        if (!rendition)
+            return rendition.error();
+        renditions_.push_back(std::move(*rendition));
+    }
+    // Small pictures first: their finishing must not wait for the large ones'.
+    std::ranges::stable_sort(renditions_, {}, [](const auto& r) { return r->size().pixels(); });
+    for (const av::PacketPtr& packet : std::exchange(early_audio_, {}))
+        for (const auto& rendition : renditions_)
+            MR_TRY(rendition->push_audio(*packet));
+    return {};
+}
+
+Result<void> Pipeline::pulse() {
+    if (cancel_.cancelled())
+        return error(ErrorKind::timeout, "cancelled");
+    observer_.progress(progress_);
+    return {};
+}
+
+Error Pipeline::no_video() const {
+    const VideoStream* video = demuxer_->video();
+    if (video == nullptr) {
+        std::string found = demuxer_->audio() == nullptr ? "no audio or video stream"
+                                                         : "only an " + demuxer_->audio()->label;
+        if (!demuxer_->foreign().empty())
+            found = "a " + demuxer_->foreign();
+        return error(ErrorKind::bad_input,
+                     "expected H.264, HEVC, VP8, VP9, AV1 or MPEG-2 video, found " + found);
+    }
+    std::string why = "no packet of it is in the segment";
+    if (video_packets_ > 0) {
+        why = "none of its " + std::to_string(video_packets_) + " packets could be decoded";
+        if (video->parameters->width <= 0)
+            why += ", its parameter sets (SPS, PPS) are missing";
+        else if (!saw_key_packet_)
+            why += ", there is no key frame among them";
+        else if (decoder_->damaged() > 0)
+            why += ", " + std::to_string(decoder_->damaged()) + " are damaged";
+    }
+    return error(ErrorKind::bad_input, video->label + ": expected pictures, but " + why);
+}
+
+Result<void> Pipeline::finish_without_video() {
+    if (!request_.allow_audio_only || demuxer_->audio() == nullptr || early_audio_.empty())
+        return no_video();
+    if (demuxer_->video() != nullptr)
+        report_.warnings.push_back(no_video().message);
+    else
+        report_.warnings.push_back("the segment has no video; the renditions hold audio only");
+    const Ticks first = early_audio_.front()->pts;
+    MR_TRY(open_renditions(nullptr, first));
+    report_.source.duration = to_duration(audio_end_ - first);
+    return finish_renditions(audio_end_);
+}
+
+Result<void> Pipeline::finish_renditions(Ticks end) {
+    std::optional<ScalerBank> none;
+    ScalerBank& scalers = scalers_ ? *scalers_ : none.emplace(0);
+    for (auto& rendition : renditions_) {
+        auto finished = rendition->finish(end, scalers, [this] { return pulse(); });
+        if (!finished)
+            return finished.error();
+        if (rendition->audio_left_out())
+            report_.warnings.push_back("rendition \"" + finished->report.name +
+                                       "\" has no audio: " + demuxer_->audio()->label +
+                                       " cannot be carried in its container");
+        report_.renditions.push_back(finished->report);
+        observer_.rendition_done(std::move(finished->report), std::move(finished->bytes));
+        rendition.reset();  // its memory is free before the next one is finished
+    }
+    std::ranges::sort(report_.renditions, {}, &RenditionReport::index);
+    return {};
+}
+
+void Pipeline::collect_warnings() {
+    const Demuxer::Notes notes = demuxer_->notes();
+    auto& out = report_.warnings;
+    if (notes.cut_inside)
+        out.push_back("the segment ends inside a transport packet: it was cut off");
+    if (notes.damaged_packets > 0)
+        out.push_back("transport packets are missing or damaged in " +
+                      std::to_string(notes.damaged_packets) + " places");
+    if (decoder_ && decoder_->damaged() > 0)
+        out.push_back(std::to_string(decoder_->damaged()) + " video pictures are damaged");
+    if (notes.jumps > 0)
+        out.push_back("the clock jumped " + std::to_string(notes.jumps) +
+                      " times; times were made continuous");
+    if (clock_ && clock_->repaired() > 0)
+        out.push_back(std::to_string(clock_->repaired()) +
+                      " pictures had no usable timestamp and were given one");
+    if (audio_dropped_ > 0)
+        out.push_back(std::to_string(audio_dropped_) +
+                      " audio packets stepped back in time and were left out");
+}
+
+Result<TranscodeReport> Pipeline::finish() {
+    if (!clock_ || !clock_->first()) {
+        MR_TRY(finish_without_video());
+    } else {
+        const Ticks end = clock_->end();
+        SourceInfo& info = report_.source;
+        const Ticks length = end - *clock_->first();
+        info.duration = to_duration(length);
+        if (!demuxer_->video()->rate.constant) {
+            AVRational measured{};
+            av_reduce(&measured.num, &measured.den, info.frames * kTicksPerSecond, length,
+                      1'000'000);
+            info.frame_rate = av::rational(measured);
+        }
+        MR_TRY(finish_renditions(end));
+    }
+    collect_warnings();
+    report_.times.total_us = std::chrono::duration_cast<std::chrono::microseconds>(
+                                 std::chrono::steady_clock::now() - started_)
+                                 .count();
+    return std::move(report_);
+}
+
+}  // namespace millrace::media

@@ -1,0 +1,85 @@
+#pragma once
+// One run of the pipeline over one segment: reads on a thread of its own, decodes, scales and
+// encodes on the caller's.
+//
+// Private to transcoder/media; transcode() is the door. Thread: the caller's, see transcode.h.
+
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+#include "transcoder/media/decoder.h"
+#include "transcoder/media/demuxer.h"
+#include "transcoder/media/packet_queue.h"
+#include "transcoder/media/rendition.h"
+#include "transcoder/media/video_clock.h"
+
+namespace millrace::media {
+
+class Pipeline {
+public:
+    Pipeline(ByteSource& source, const TranscodeRequest& request, TranscodeObserver& observer,
+             const CancelToken& cancel);
+    ~Pipeline();
+
+    [[nodiscard]] Result<TranscodeReport> run();
+
+private:
+    // What the reading thread sees pass: the extent of the stream, known long before its pictures.
+    struct Extent {
+        std::optional<Ticks> first;
+        Ticks end = 0;
+        std::int64_t packets = 0;
+        void add(const AVPacket& packet);
+        [[nodiscard]] Ticks length() const { return first ? end - *first : 0; }
+    };
+
+    [[nodiscard]] Result<void> open();
+    void read_packets(std::stop_token stop);
+    [[nodiscard]] Result<void> check_extents() const;
+    void announce_duration();
+
+    [[nodiscard]] Result<void> take_packets();
+    [[nodiscard]] Result<void> on_audio(av::PacketPtr packet);
+    [[nodiscard]] Result<void> decode(const AVPacket* packet);
+    [[nodiscard]] Result<bool> decode_one();
+    [[nodiscard]] Result<void> on_frame(av::FramePtr frame);
+    [[nodiscard]] Result<void> open_renditions(const AVFrame* first, Ticks at);
+    [[nodiscard]] Result<void> check_limits(const AVFrame& frame, Ticks at) const;
+    [[nodiscard]] Result<void> pulse();
+
+    [[nodiscard]] Result<TranscodeReport> finish();
+    [[nodiscard]] Result<void> finish_without_video();
+    [[nodiscard]] Result<void> finish_renditions(Ticks end);
+    [[nodiscard]] Error no_video() const;
+    [[nodiscard]] Size display_size(const AVFrame& frame) const;
+    void collect_warnings();
+
+    ByteSource& source_;
+    const TranscodeRequest& request_;
+    TranscodeObserver& observer_;
+    CancelToken cancel_;
+    std::chrono::steady_clock::time_point started_;
+
+    std::unique_ptr<Demuxer> demuxer_;
+    PacketQueue queue_;
+    Extent extents_[2];                   // the reader's, until known_length_ is set
+    std::atomic<Ticks> known_length_{0};  // of the segment, set by the reader at its end
+    std::optional<Decoder> decoder_;
+    std::optional<VideoClock> clock_;
+    std::optional<ScalerBank> scalers_;
+    std::vector<std::unique_ptr<Rendition>> renditions_;
+    std::vector<av::PacketPtr> early_audio_;  // until the first picture has come
+    std::optional<Ticks> last_audio_;         // decoding time
+    Ticks audio_end_ = 0;
+    int audio_dropped_ = 0;
+    bool renditions_open_ = false;
+    bool announced_ = false;
+    std::int64_t video_packets_ = 0;
+    bool saw_key_packet_ = false;
+    Progress progress_;
+    TranscodeReport report_;
+    std::jthread reader_;  // last: ends first
+};
+
+}  // namespace millrace::media

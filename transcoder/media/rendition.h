@@ -1,0 +1,82 @@
+#pragma once
+// One rendition in the making: pictures of the source in, a finished file out.
+//
+// Decides which pictures are shown when (FrameGrid, or the source's own times with fps 0) and which
+// become key frames (KeyGrid); owns the encoder and the muxer.
+//
+// Thread: its owner's; knows nothing of the other renditions but the pictures they share.
+
+#include <functional>
+#include <memory>
+#include <optional>
+
+#include "transcoder/media/muxer.h"
+#include "transcoder/media/picture.h"
+#include "transcoder/media/transcode.h"
+#include "transcoder/media/video_encoder.h"
+
+namespace millrace::media {
+
+// What all renditions of a segment have in common.
+struct SegmentFacts {
+    Size display;                              // square pixels, turned
+    NominalRate rate;                          // of the source
+    Ticks origin = 0;                          // time 0 of the source's clock
+    Ticks first = 0;                           // time of the first picture
+    const AVFrame* like = nullptr;             // the first picture; null: no video
+    const AVCodecParameters* audio = nullptr;  // null: none
+};
+
+class Rendition {
+public:
+    struct Finished {
+        RenditionReport report;
+        std::vector<std::uint8_t> bytes;
+    };
+
+    [[nodiscard]] static Result<std::unique_ptr<Rendition>> open(const RenditionSpec& spec,
+                                                                 std::uint32_t index,
+                                                                 const SegmentFacts& facts,
+                                                                 const TranscodeRequest& request,
+                                                                 StageTimes& times);
+
+    // The next picture of the source; `scalers` are shared by all renditions.
+    [[nodiscard]] Result<void> push(const std::shared_ptr<Picture>& picture, ScalerBank& scalers);
+    // Another reference to the packet is taken where the rendition carries audio.
+    [[nodiscard]] Result<void> push_audio(const AVPacket& packet);
+    // `end`: of the segment. `pulse` is called between packets; its error ends the work.
+    [[nodiscard]] Result<Finished> finish(Ticks end, ScalerBank& scalers,
+                                          const std::function<Result<void>()>& pulse);
+
+    [[nodiscard]] Size size() const { return shape_.size; }
+    // The audio that was asked for cannot be carried by the container.
+    [[nodiscard]] bool audio_left_out() const { return audio_left_out_; }
+
+private:
+    Rendition(const RenditionSpec& spec, std::uint32_t index, const SegmentFacts& facts,
+              const TranscodeRequest& request, StageTimes& times);
+    [[nodiscard]] Result<void> open_streams(const SegmentFacts& facts);
+    [[nodiscard]] Result<void> show_until(Ticks until, ScalerBank& scalers);
+    [[nodiscard]] Result<void> encode(Picture& picture, Ticks at, bool repeat, ScalerBank& scalers);
+    [[nodiscard]] Result<av::Pull> mux_encoded();
+    [[nodiscard]] RenditionReport report(Ticks end, std::uint64_t bytes) const;
+
+    const RenditionSpec& spec_;
+    std::uint32_t index_;
+    const TranscodeRequest& request_;
+    StageTimes& times_;
+    Shape shape_;
+    NominalRate rate_;
+    Ticks first_;
+    KeyGrid keys_;
+    std::optional<FrameGrid> grid_;          // none: every picture at its own time
+    std::shared_ptr<Picture> held_;          // shown until the next one comes
+    std::unique_ptr<VideoEncoder> encoder_;  // null: audio only
+    std::unique_ptr<Muxer> muxer_;
+    bool carries_audio_ = false;
+    bool audio_left_out_ = false;
+    std::string video_codec_;
+    std::string audio_codec_;
+};
+
+}  // namespace millrace::media
