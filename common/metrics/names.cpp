@@ -1,0 +1,151 @@
+#include "common/metrics/names.h"
+
+#include "common/domain/api_code.h"
+#include "common/domain/protocol.h"
+
+namespace millrace::metrics {
+namespace {
+
+// From the domain's own tables, so that they cannot drift apart.
+std::vector<std::string> api_codes() {
+    std::vector<std::string> codes;
+    for (int i = 0; i < kApiCodeCount; ++i)
+        codes.emplace_back(name(static_cast<ApiCode>(i)));
+    return codes;
+}
+
+std::vector<std::string> join_refusals() {
+    std::vector<std::string> reasons;
+    for (int i = 0; i <= static_cast<int>(JoinRefusal::protocol); ++i)
+        reasons.emplace_back(to_string(static_cast<JoinRefusal>(i)));
+    return reasons;
+}
+
+const std::vector<double> kSegmentBuckets{0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30};
+const std::vector<double> kCommitBuckets{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025,
+                                         0.05,   0.1,   0.25,   0.5,   1,    2.5};
+const std::vector<double> kRatioBuckets{0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 3, 5, 10, 20, 50};
+
+const Label kTranscoder{"transcoder", {}};
+const Label kVersion{"version", {}};
+const Label kKind{"kind", {"decoded", "encoded"}};
+
+}  // namespace
+
+namespace orchestrator_metrics {
+const GaugeDef sessions_active{{"sessions_active", "Sessions holding a slot"}};
+const GaugeDef sessions_limit{{"sessions_limit",
+                               "Sessions that each limit allows; +Inf where it sets none",
+                               {{"limit", {"operator", "transcoders", "stake"}}}}};
+const CounterDef sessions_opened_total{{"sessions_opened_total", "Sessions opened"}};
+const CounterDef sessions_refused_total{
+    {"sessions_refused_total", "Sessions refused, by the code given", {{"code", api_codes()}}}};
+const CounterDef sessions_ended_total{
+    {"sessions_ended_total", "Sessions ended", {{"reason", {"idle", "requested", "replaced"}}}}};
+const CounterDef sessions_shed_total{
+    {"sessions_shed_total", "Sessions that lost their slot because they fitted nowhere"}};
+const GaugeDef transcoders{{"transcoders",
+                            "Transcoders, by state",
+                            {{"state", {"ready", "draining", "cordoned", "quarantined", "lost"}}}}};
+const GaugeDef transcoder_up{
+    {"transcoder_up", "1 while the transcoder's lease runs, else 0", {kTranscoder}}};
+const GaugeDef transcoder_capacity{
+    {"transcoder_capacity", "Slots the transcoder advertises", {kTranscoder}}};
+const GaugeDef transcoder_load{{"transcoder_load", "Slots reserved on it", {kTranscoder}}};
+const CounterDef transcoder_pixels_total{
+    {"transcoder_pixels_total", "Pixels it encoded in committed segments", {kTranscoder}}};
+const CounterDef transcoder_segments_total{{"transcoder_segments_total",
+                                            "Attempts it ended, by outcome",
+                                            {kTranscoder, {"outcome", {"ok", "failed"}}}}};
+const CounterDef joins_refused_total{
+    {"joins_refused_total", "Transcoders turned away", {{"reason", join_refusals()}}}};
+const CounterDef segments_total{
+    {"segments_total",
+     "Segments, by what became of them",
+     {{"outcome", {"ok", "bad_input", "failed", "refused", "cancelled"}}}}};
+const CounterDef attempts_total{
+    {"attempts_total",
+     "Attempts to transcode a segment, by outcome",
+     {{"outcome",
+       {"ok", "failed", "stalled", "lost", "refused", "superseded", "late", "bad_result"}}}}};
+const CounterDef retries_total{
+    {"retries_total",
+     "Further attempts started, by what ended the one before",
+     {{"reason", {"failed", "stalled", "lost", "refused", "late", "bad_result"}}}}};
+const CounterDef hedges_total{{"hedges_total",
+                               "Second attempts started beside a slow first one, by outcome",
+                               {{"outcome", {"won", "lost"}}}}};
+const CounterDef stale_results_total{
+    {"stale_results_total",
+     "Results dropped because they were not the attempt on record",
+     {{"reason", {"epoch", "incarnation", "attempt", "duplicate"}}}}};
+const HistogramDef segment_seconds{
+    {"segment_seconds",
+     "Time a segment spends in each stage; total starts at the last body byte",
+     {{"stage", {"upload", "queue", "send", "transcode", "receive", "total"}}}},
+    kSegmentBuckets};
+const HistogramDef realtime_ratio{
+    {"realtime_ratio", "Duration of a segment / time the engine worked on it"}, kRatioBuckets};
+const CounterDef pixels_total{{"pixels_total", "Pixels of committed segments", {kKind}}};
+const CounterDef payload_bytes_total{{"payload_bytes_total",
+                                      "Bytes on the payload lanes",
+                                      {{"direction", {"to_transcoder", "to_orchestrator"}}}}};
+const GaugeDef payload_buffered_bytes{
+    {"payload_buffered_bytes", "Payload bytes held for segments in flight"}};
+const GaugeDef payload_budget_bytes{{"payload_budget_bytes", "Payload bytes that may be held"}};
+const HistogramDef store_commit_seconds{
+    {"store_commit_seconds", "Time until a committed segment is on disk"}, kCommitBuckets};
+const CounterDef store_errors_total{{"store_errors_total", "Writes that the store could not do"}};
+const GaugeDef data_dir_free_bytes{
+    {"data_dir_free_bytes", "Free bytes in the file system of the data directory"}};
+const GaugeDef build_info{{"build_info", "1, with the version as label", {kVersion}}};
+}  // namespace orchestrator_metrics
+
+namespace transcoder_metrics {
+const GaugeDef tasks_active{{"tasks_active", "Tasks running"}};
+const GaugeDef slots{{"slots", "Slots advertised"}};
+const GaugeDef slots_reserved{{"slots_reserved", "Slots granted to sessions"}};
+const CounterDef tasks_total{{"tasks_total",
+                              "Tasks ended, by outcome",
+                              {{"outcome", {"ok", "bad_input", "failed", "cancelled"}}}}};
+const HistogramDef task_seconds{
+    {"task_seconds",
+     "Time a task spends in each stage",
+     {{"stage", {"receive", "decode", "scale", "encode", "send", "total"}}}},
+    kSegmentBuckets};
+const CounterDef frames_total{{"frames_total", "Frames", {kKind}}};
+const CounterDef pixels_total{{"pixels_total", "Pixels", {kKind}}};
+const CounterDef engine_restarts_total{
+    {"engine_restarts_total",
+     "Engine processes started again, by why the one before ended",
+     {{"reason", {"crash", "hang", "memory", "cancelled"}}}}};
+const GaugeDef link_up{
+    {"link_up", "1 while joined to the orchestrator, else 0", {{"orchestrator", {}}}}};
+const GaugeDef build_info{{"build_info", "1, with the version as label", {kVersion}}};
+}  // namespace transcoder_metrics
+
+const Table& orchestrator_table() {
+    using namespace orchestrator_metrics;
+    static const Table table{
+        "millrace_orchestrator_",
+        {&sessions_opened_total, &sessions_refused_total, &sessions_ended_total,
+         &sessions_shed_total, &transcoder_pixels_total, &transcoder_segments_total,
+         &joins_refused_total, &segments_total, &attempts_total, &retries_total, &hedges_total,
+         &stale_results_total, &pixels_total, &payload_bytes_total, &store_errors_total},
+        {&sessions_active, &sessions_limit, &transcoders, &transcoder_up, &transcoder_capacity,
+         &transcoder_load, &payload_buffered_bytes, &payload_budget_bytes, &data_dir_free_bytes,
+         &build_info},
+        {&segment_seconds, &realtime_ratio, &store_commit_seconds}};
+    return table;
+}
+
+const Table& transcoder_table() {
+    using namespace transcoder_metrics;
+    static const Table table{"millrace_transcoder_",
+                             {&tasks_total, &frames_total, &pixels_total, &engine_restarts_total},
+                             {&tasks_active, &slots, &slots_reserved, &link_up, &build_info},
+                             {&task_seconds}};
+    return table;
+}
+
+}  // namespace millrace::metrics

@@ -1,0 +1,61 @@
+#pragma once
+// Every metric of both programs, once (contract.md, section 6): those that this version feeds.
+//
+// Thread: constants.
+
+#include "common/metrics/metrics.h"
+
+namespace millrace::metrics {
+
+namespace orchestrator_metrics {
+extern const GaugeDef sessions_active;  // holding a slot
+extern const GaugeDef sessions_limit;   // {limit: operator, transcoders, stake}; +Inf = none
+extern const CounterDef sessions_opened_total;
+extern const CounterDef sessions_refused_total;  // {code: as in the API}
+extern const CounterDef sessions_ended_total;    // {reason: idle, requested, replaced}
+extern const CounterDef sessions_shed_total;
+extern const GaugeDef transcoders;          // {state: ready, draining, cordoned, quarantined, lost}
+extern const GaugeDef transcoder_up;        // {transcoder}
+extern const GaugeDef transcoder_capacity;  // {transcoder} slots
+extern const GaugeDef transcoder_load;      // {transcoder} slots
+extern const CounterDef transcoder_pixels_total;    // {transcoder} encoded
+extern const CounterDef transcoder_segments_total;  // {transcoder, outcome: ok, failed}
+extern const CounterDef
+    joins_refused_total;                 // {reason: malformed, expired, refused, foreign, protocol}
+extern const CounterDef segments_total;  // {outcome: ok, bad_input, failed, refused, cancelled}
+// {outcome: ok, failed, stalled, lost, refused, superseded, late, bad_result}
+extern const CounterDef attempts_total;
+extern const CounterDef
+    retries_total;                     // {reason: failed, stalled, lost, refused, late, bad_result}
+extern const CounterDef hedges_total;  // {outcome: won, lost}
+extern const CounterDef stale_results_total;  // {reason: epoch, incarnation, attempt, duplicate}
+extern const HistogramDef
+    segment_seconds;  // {stage: upload, queue, send, transcode, receive, total}
+extern const HistogramDef realtime_ratio;     // duration / time the engine worked on it
+extern const CounterDef pixels_total;         // {kind: decoded, encoded}
+extern const CounterDef payload_bytes_total;  // {direction: to_transcoder, to_orchestrator}
+extern const GaugeDef payload_buffered_bytes;
+extern const GaugeDef payload_budget_bytes;
+extern const HistogramDef store_commit_seconds;
+extern const CounterDef store_errors_total;
+extern const GaugeDef data_dir_free_bytes;
+extern const GaugeDef build_info;  // {version}
+}  // namespace orchestrator_metrics
+
+namespace transcoder_metrics {
+extern const GaugeDef tasks_active;
+extern const GaugeDef slots;
+extern const GaugeDef slots_reserved;
+extern const CounterDef tasks_total;     // {outcome: ok, bad_input, failed, cancelled}
+extern const HistogramDef task_seconds;  // {stage: receive, decode, scale, encode, send, total}
+extern const CounterDef frames_total;    // {kind: decoded, encoded}
+extern const CounterDef pixels_total;    // {kind: decoded, encoded}
+extern const CounterDef engine_restarts_total;  // {reason: crash, hang, memory, cancelled}
+extern const GaugeDef link_up;                  // {orchestrator}
+extern const GaugeDef build_info;               // {version}
+}  // namespace transcoder_metrics
+
+[[nodiscard]] const Table& orchestrator_table();
+[[nodiscard]] const Table& transcoder_table();
+
+}  // namespace millrace::metrics
