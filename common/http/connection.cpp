@@ -116,7 +116,8 @@ asio::awaitable<void> Connection::serve() {
 asio::awaitable<void> Connection::refuse() {
     Problem problem{ApiCode::orchestrator_busy, "too many connections", {}};
     problem.retry_after = std::chrono::seconds(1);
-    co_await answer_and_close(std::move(problem));
+    set_refusal(problem);
+    co_await answer_and_close();
     close();
 }
 
@@ -150,13 +151,16 @@ asio::awaitable<std::optional<Head>> Connection::read_head() {
             co_return parser.take();
         const Transport::Room room{buffer_room(), asio::mutable_buffer()};
         if (step == HeadParser::Step::malformed || room[0].size() == 0) {
-            co_await answer_and_close({ApiCode::bad_request, parser.problem(), {}});
+            set_refusal({ApiCode::bad_request, parser.problem(), {}});
+            co_await answer_and_close();
             co_return std::nullopt;
         }
         const auto [failure, bytes] = co_await transport_->read_some(room);
         end_ += bytes;
-        if (failure && timed_out_ && !aborted_)
-            co_await answer_and_close({ApiCode::request_timeout, "the header took too long", {}});
+        if (failure && timed_out_ && !aborted_) {
+            set_refusal({ApiCode::request_timeout, "the header took too long", {}});
+            co_await answer_and_close();
+        }
         if (failure)
             co_return std::nullopt;
     }
@@ -209,6 +213,7 @@ asio::awaitable<bool> Connection::serve_one(Head head) {
         gone_watched_ = false;
         keep = may_keep_alive();
         sent = co_await send_answer(keep);
+        keep = keep && !draining();  // it may have begun meanwhile
     }
     if (!sent)
         tell_gone();

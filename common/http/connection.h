@@ -95,7 +95,9 @@ private:
     [[nodiscard]] asio::awaitable<bool> send_piece(std::string piece);
     [[nodiscard]] std::string head_text(const Response& response, bool keep) const;
     [[nodiscard]] asio::awaitable<bool> write_all(std::vector<asio::const_buffer> buffers);
-    [[nodiscard]] asio::awaitable<void> answer_and_close(Problem problem);
+    // GCC 12 destroys aggregate temporaries of a co_await expression twice: the answer is set first.
+    void set_refusal(const Problem& problem);
+    [[nodiscard]] asio::awaitable<void> answer_and_close();
     [[nodiscard]] asio::awaitable<void> linger();
     void close();
 

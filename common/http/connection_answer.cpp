@@ -169,10 +169,13 @@ asio::awaitable<bool> Connection::write_all(std::vector<asio::const_buffer> buff
     co_return true;
 }
 
-asio::awaitable<void> Connection::answer_and_close(Problem problem) {
+void Connection::set_refusal(const Problem& problem) {
     head_only_ = false;
     http_1_0_ = false;
     response_ = to_response(problem);
+}
+
+asio::awaitable<void> Connection::answer_and_close() {
     const bool sent = co_await send_answer(false);
     response_.reset();
     if (sent)
