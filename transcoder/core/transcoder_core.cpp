@@ -70,7 +70,7 @@ private:
     void asked_to_leave(OrchestratorIndex which, const DrainRequest& request, TimePoint now);
     void settle(TimePoint now);
     void announce_changes(TimePoint now);
-    void finish_leaving();
+    void finish_leaving(TimePoint now);
     void finish_drain(TimePoint now);
     void leave_at_once(std::string why, TimePoint now);
     void exit_when_alone();
@@ -199,12 +199,12 @@ void TranscoderCore::Impl::obey(OrchestratorIndex which, const LinkVerdict& verd
 void TranscoderCore::Impl::settle(TimePoint now) {
     if (exited_)
         return;
+    finish_leaving(now);
     announce_changes(now);
     const bool joined = any_joined();
     if (!joined && !alone_)
         alone_since_ = now;
     alone_ = !joined;
-    finish_leaving();
     finish_drain(now);
     exit_when_alone();
 }
@@ -219,13 +219,14 @@ void TranscoderCore::Impl::announce_changes(TimePoint now) {
         link->announce(now, effects);
 }
 
-void TranscoderCore::Impl::finish_leaving() {
+void TranscoderCore::Impl::finish_leaving(TimePoint now) {
     for (auto which = leaving_.begin(); which != leaving_.end();) {
         if (!work_.tasks().of(*which).empty()) {
             ++which;
             continue;
         }
         link(*which).send(Goodbye{"drained on request"}, effects);
+        work_.void_all(*which, now);
         link(*which).leave(kExitDone, "drained on request of its operator", effects);
         which = leaving_.erase(which);
     }
