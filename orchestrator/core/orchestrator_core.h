@@ -10,10 +10,9 @@
 //   time the store takes to commit).
 // - Only the attempt on record commits; everything else is recognised by value and counted
 // (Noted::stale_*).
-// - Per transcoder, slots reserved never exceed the capacity it claims (clamped to 1..kSlotsMax),
-// and
-//   sessions holding a slot never exceed min(operator, slots of ready transcoders, stake) at
-//   admission.
+// - No slot is reserved beyond the capacity a transcoder claims (clamped to 1..kSlotsMax); a claim that is
+//   lowered later drains: nothing new is reserved until it fits, running work is not cut. Sessions holding a
+//   slot never exceed min(operator, slots of ready transcoders, stake) at admission.
 // - No call re-enters: effects are collected by take_effects() after each call.
 // - Deterministic: same calls with the same times, same effects. Ties are broken by id.
 //
@@ -207,6 +206,8 @@ public:
     void connection_lost(const TranscoderKey& key, TimePoint now);
     // Revoked: its slots and attempts end at once, its messages count no more.
     void revoke(const TranscoderKey& key, TimePoint now);
+    // Enrolled again after it was revoked: its next Hello counts.
+    void readmit(const TranscoderKey& key);
     // Bytes of a source acknowledged by, or of a rendition received from, a transcoder: progress.
     void transfer_progress(const TransferId& transfer, const TranscoderKey& with, TimePoint now);
     // A rendition is complete and its hash was computed by us.
@@ -243,8 +244,9 @@ public:
     // event.
     void check_invariants() const;
 
+    class Impl;  // core_impl.h, nobody else's
+
 private:
-    class Impl;
     std::unique_ptr<Impl> impl_;
 };
 

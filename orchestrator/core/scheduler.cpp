@@ -1,0 +1,102 @@
+#include "orchestrator/core/scheduler.h"
+
+#include <algorithm>
+
+namespace millrace::orchestrator {
+namespace {
+
+constexpr std::int64_t kWhole = 1000;
+constexpr std::int64_t kFpsAssumed = 30;
+// A ladder was judged before it comes here; these keep the arithmetic safe whatever it says.
+constexpr std::int64_t kFpsMax = 1000;
+constexpr std::int64_t kSideMax = 65'536;              // pixels
+constexpr std::int64_t kBitrateMax = 100'000'000'000;  // bit/s
+
+std::int64_t left_in(std::int64_t capacity, std::int64_t load, std::int64_t need) {
+    if (capacity <= 0)
+        return kWhole;
+    const std::int64_t left = capacity - std::clamp<std::int64_t>(load + need, 0, capacity);
+    return left * kWhole / capacity;  // capacities are clamped far below 2^63 / 1000
+}
+
+std::int64_t cost_headroom(const Candidate& c, const Cost& need) {
+    return std::min(
+        {left_in(c.capacity.decode_pixels, c.load.decode_pixels, need.decode_pixels),
+         left_in(c.capacity.encode_pixels, c.load.encode_pixels, need.encode_pixels),
+         left_in(c.capacity.encoder_sessions, c.load.encoder_sessions, need.encoder_sessions),
+         left_in(c.capacity.bytes, c.load.bytes, need.bytes)});
+}
+
+int speed_class(std::uint32_t speed) {
+    if (speed == 0)
+        return 1;
+    return speed < 1000 ? 0 : speed < 2000 ? 1 : speed < 4000 ? 2 : 3;
+}
+
+// The candidate's figures, computed once per pick.
+struct Rank {
+    std::int64_t cost_left;
+    int speed;
+    std::uint32_t headroom;
+    const TranscoderKey* key;
+
+    [[nodiscard]] bool better_than(const Rank& other) const {
+        if (cost_left != other.cost_left)
+            return cost_left > other.cost_left;
+        if (speed != other.speed)
+            return speed > other.speed;
+        if (headroom != other.headroom)
+            return headroom > other.headroom;
+        return *key < *other.key;
+    }
+};
+
+std::int64_t pixels_of(const RenditionSpec& spec) {
+    // One side given: the other follows from the source's shape, 16:9 until it is known.
+    const std::int64_t w = std::clamp<std::int64_t>(spec.width, 0, kSideMax);
+    const std::int64_t h = std::clamp<std::int64_t>(spec.height, 0, kSideMax);
+    const std::int64_t width = w > 0 ? w : h * 16 / 9;
+    const std::int64_t height = h > 0 ? h : w * 9 / 16;
+    return width * height;
+}
+
+std::int64_t rate_of(const RenditionSpec& spec) {
+    if (spec.fps.num <= 0 || spec.fps.den <= 0)
+        return kFpsAssumed;
+    return std::min((std::int64_t{spec.fps.num} + spec.fps.den - 1) / spec.fps.den, kFpsMax);
+}
+
+}  // namespace
+
+bool has_room(const Candidate& candidate, const Cost& need) {
+    return candidate.headroom > 0 &&
+           fits(need, candidate.capacity - candidate.load, candidate.capacity);
+}
+
+std::optional<std::size_t> pick(std::span<const Candidate> candidates, const Cost& need) {
+    std::optional<std::size_t> best;
+    Rank best_rank{};
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+        const Candidate& c = candidates[i];
+        if (!has_room(c, need))
+            continue;
+        const Rank rank{cost_headroom(c, need), speed_class(c.speed), c.headroom, c.key};
+        if (best && !rank.better_than(best_rank))
+            continue;
+        best = i;
+        best_rank = rank;
+    }
+    return best;
+}
+
+Cost estimate_cost(const Ladder& ladder) {
+    Cost cost;
+    for (const RenditionSpec& spec : ladder) {
+        cost.encode_pixels += pixels_of(spec) * rate_of(spec);
+        cost.encoder_sessions += 1;
+        cost.bytes += std::clamp<std::int64_t>(spec.bitrate, 0, kBitrateMax) / 8;
+    }
+    return cost;
+}
+
+}  // namespace millrace::orchestrator
