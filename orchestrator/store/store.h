@@ -28,10 +28,10 @@
 namespace millrace::orchestrator::store {
 
 struct JoinTokenRow {
-    std::string id;              // hex
-    std::string enrolment_key;   // public half, Z85
+    std::string id;             // hex
+    std::string enrolment_key;  // public half, Z85
     WallTime created_at;
-    WallTime expires_at;         // ms 0 = never
+    WallTime expires_at;  // ms 0 = never
     bool once = false;
     bool revoked = false;
     bool operator==(const JoinTokenRow&) const = default;
@@ -76,7 +76,7 @@ struct Identity {
     std::string curve_secret_z85;            // of the orchestrator's CURVE pair
     std::vector<std::uint8_t> token_secret;  // HMAC key of session tokens, 32 bytes
     std::uint32_t token_key_id = 0;
-    std::string admin_token;                 // also in <data-dir>/admin.token, mode 0600
+    std::string admin_token;  // also in <data-dir>/admin.token, mode 0600
 };
 
 // What a start finds.
@@ -104,7 +104,8 @@ public:
     // Called through the executor whenever available() changes.
     virtual void on_available(std::function<void(bool)> changed) = 0;
     [[nodiscard]] virtual std::uint64_t errors() const = 0;
-    [[nodiscard]] virtual std::uint64_t free_bytes() const = 0;  // in the data directory's file system
+    [[nodiscard]] virtual std::uint64_t free_bytes()
+        const = 0;  // in the data directory's file system
 };
 
 struct Opened {

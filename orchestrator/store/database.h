@@ -1,0 +1,61 @@
+#pragma once
+// Database: the SQLite file of a data directory, and every statement that is run on it. It knows rows and
+// transactions, not threads and queues (sqlite_store.h does). Internal to orchestrator/store.
+//
+// Errors of SQLite come out of here as Failure; other exceptions do not.
+//
+// Thread: one at a time. Owner: SqliteStore.
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "orchestrator/store/data_dir.h"
+#include "orchestrator/store/store.h"
+
+namespace millrace::orchestrator::store {
+
+// What a failed write calls for.
+enum class FailureKind : std::uint8_t {
+    statement,  // this row cannot be written; others can
+    passing,    // the disk is full, or somebody holds the file: try again later
+    fatal,      // the disk or the file is broken: nothing more is written by this process
+};
+
+struct Failure {
+    FailureKind kind = FailureKind::fatal;
+    std::string message;
+};
+
+class Database {
+public:
+    // Opens or makes the file, brings its tables up to date and raises the epoch, durably.
+    // bad_input, naming --data-dir: not our file, or a later version's.
+    [[nodiscard]] static Result<std::unique_ptr<Database>> open(const DataDir& directory);
+    ~Database();
+    Database(const Database&) = delete;
+    Database& operator=(const Database&) = delete;
+
+    // Everything a start finds, of sessions those touched since `since`.
+    [[nodiscard]] Result<Restored> restore(WallTime since);
+
+    // Runs `writes` in one transaction; success means synchronised to disk, else nothing of it is left.
+    [[nodiscard]] std::optional<Failure> transaction(const std::function<void()>& writes);
+
+    // Inside a transaction. They throw what transaction() catches.
+    void write(const CommitRecord& record);
+    void write(const SessionRow& row);
+    void write(const JoinTokenRow& row);
+    void write(const EnrolmentRow& row);
+    // Enough bytes to notice whether the disk has room again.
+    void write_probe();
+
+private:
+    struct Impl;
+    explicit Database(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace millrace::orchestrator::store

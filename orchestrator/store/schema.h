@@ -1,0 +1,79 @@
+#pragma once
+// The tables, version by version. Internal to orchestrator/store.
+//
+// A change of tables is a further migration at the end, never an edit of one that was released. SQL is kept
+// to what PostgreSQL understands as well (ON CONFLICT, RETURNING), types aside.
+
+#include <array>
+
+namespace millrace::orchestrator::store {
+
+// "MILL": says whose file it is (PRAGMA application_id).
+inline constexpr int kApplicationId = 0x4d494c4c;
+
+// Migration n brings version n to n + 1 (PRAGMA user_version). Times are milliseconds since the Unix epoch.
+inline constexpr std::array<const char*, 1> kMigrations{R"sql(
+CREATE TABLE meta (                    -- epoch: starts so far; probe: scratch space of the recovery probe
+    key   TEXT PRIMARY KEY,
+    value ANY NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE secrets (                 -- curve: the orchestrator's secret key; session_hmac; admin
+    name       TEXT    NOT NULL,
+    key_id     INTEGER NOT NULL,       -- grows with rotation; the highest signs, older ones still verify
+    value      BLOB    NOT NULL,
+    created_ms INTEGER NOT NULL,
+    PRIMARY KEY (name, key_id)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE join_tokens (
+    id            TEXT PRIMARY KEY,    -- hex
+    enrolment_key TEXT    NOT NULL,    -- public half, Z85
+    created_ms    INTEGER NOT NULL,
+    expires_ms    INTEGER NOT NULL,    -- 0 = never
+    once          INTEGER NOT NULL,
+    revoked       INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE enrolments (
+    key         TEXT PRIMARY KEY,      -- the transcoder's public key, Z85
+    name        TEXT    NOT NULL,
+    token_id    TEXT    NOT NULL,
+    enrolled_ms INTEGER NOT NULL,
+    revoked     INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE sessions (
+    id         TEXT PRIMARY KEY,       -- hex
+    stream     TEXT    NOT NULL,
+    account    TEXT    NOT NULL,
+    ladder     TEXT    NOT NULL,       -- JSON
+    run        INTEGER NOT NULL,
+    last_seq   INTEGER,                -- of this run; unsigned 64 bits stored as signed; NULL = none yet
+    ended      INTEGER NOT NULL,
+    created_ms INTEGER NOT NULL,
+    updated_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX sessions_by_update ON sessions (updated_ms);
+
+CREATE TABLE segments (                -- the ledger: one row per answered segment, booked once
+    session         TEXT    NOT NULL,
+    run             INTEGER NOT NULL,
+    seq             INTEGER NOT NULL,  -- unsigned 64 bits stored as signed
+    sha256          BLOB    NOT NULL,  -- of the source
+    account         TEXT    NOT NULL,
+    transcoder      TEXT    NOT NULL,  -- public key, Z85
+    transcoder_name TEXT    NOT NULL,  -- at that time
+    source_bytes    INTEGER NOT NULL,
+    duration_us     INTEGER NOT NULL,  -- measured
+    decoded_frames  INTEGER NOT NULL,
+    decoded_pixels  INTEGER NOT NULL,
+    encoded_frames  INTEGER NOT NULL,  -- all renditions
+    encoded_pixels  INTEGER NOT NULL,
+    renditions      TEXT    NOT NULL,  -- JSON: [{name, width, height, frames, pixels, bytes}]
+    committed_ms    INTEGER NOT NULL,
+    PRIMARY KEY (session, run, seq)
+) STRICT, WITHOUT ROWID;
+)sql"};
+
+}  // namespace millrace::orchestrator::store
