@@ -30,7 +30,7 @@ class Loop;
 }
 namespace millrace::net {
 class Context;
-class Zap;
+class ZapHandler;
 struct KeyPair;
 }  // namespace millrace::net
 
@@ -45,6 +45,8 @@ public:
     // Over a join token's enrolment key, whose public half is `enrolment_key`. Answer with
     // answer_enrol().
     virtual void link_enrol(const std::string& enrolment_key, const Enrol& request) = 0;
+    // The control connection ended: a hint, the lease decides.
+    virtual void link_lost(const TranscoderKey& key) = 0;
     virtual void link_payload_lane(const TranscoderKey& key, std::uint64_t nonce, bool up) = 0;
     virtual void link_progress(const TransferId& transfer, const TranscoderKey& with) = 0;
     virtual void link_rendition(const TransferId& transfer, const TranscoderKey& from,
@@ -56,7 +58,6 @@ public:
 struct LinkOptions {
     std::string control_address;  // HOST:PORT, port 0 = any
     std::string payload_address;  // HOST:PORT; port 0 = any
-    Epoch epoch;
 };
 
 struct LinkCounters {
@@ -70,14 +71,22 @@ struct LinkCounters {
 
 class TranscoderLink {
 public:
-    TranscoderLink(Loop& loop, net::Context& context, const net::KeyPair& key,
-                   std::shared_ptr<BlockPool> pool, LinkEvents& events);
+    struct Parts {
+        Loop& loop;
+        const net::Context& context;
+        const net::ZapHandler& doorkeeper;
+        std::shared_ptr<BlockPool> pool;
+    };
+
+    TranscoderLink(Parts parts, Epoch epoch);
     ~TranscoderLink();
     TranscoderLink(const TranscoderLink&) = delete;
     TranscoderLink& operator=(const TranscoderLink&) = delete;
 
+    // Who is told; before the loop runs. Bound lanes queue what arrives until then.
+    void attach(LinkEvents& events);
     // Binds both lanes. The error names the flag's address that cannot be had.
-    [[nodiscard]] Result<void> open(const LinkOptions& options);
+    [[nodiscard]] Result<void> open(const LinkOptions& options, const net::KeyPair& key);
     [[nodiscard]] std::string control_endpoint() const;  // HOST:PORT as bound
     [[nodiscard]] std::string payload_endpoint() const;
 
