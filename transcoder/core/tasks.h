@@ -37,7 +37,8 @@ struct Task {
     Duration media_done{0};
     Duration media_total{0};
     std::int64_t frames = 0;
-    std::optional<TaskFinished> finished;  // sending: told again when the link comes back
+    TimePoint finished_at;                 // the engine was done; sending
+    std::optional<TaskFinished> finished;  // sending: told when all of it is on the payload lane
 };
 
 // Deadline of a segment of this duration, from its last byte: clamp(3d, 4 s, 30 s); unknown

@@ -387,7 +387,7 @@ void TranscoderCore::source_failed(TaskRef task, const Error& problem, TimePoint
 }
 
 void TranscoderCore::renditions_sent(TaskRef task, TimePoint now) {
-    impl_->work(now, [&](Work& work) { work.renditions_sent(task); });
+    impl_->work(now, [&](Work& work) { work.renditions_sent(task, now); });
 }
 
 void TranscoderCore::engine_progress(SlotNo slot, TaskRef task, Duration media_done,

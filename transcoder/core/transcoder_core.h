@@ -210,8 +210,8 @@ public:
     // The whole source is here and its hash equals the dispatch's; or the transfer broke.
     void source_received(TaskRef task, TimePoint now);
     void source_failed(TaskRef task, const Error& problem, TimePoint now);
-    // Every rendition of the finished task has been handed over and acknowledged by credit, or
-    // dropped.
+    // Every rendition of the finished task has been handed to the payload lane, or was dropped:
+    // now the orchestrator is told that the task is finished.
     void renditions_sent(TaskRef task, TimePoint now);
 
     // ---- engines ----

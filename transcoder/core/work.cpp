@@ -89,6 +89,7 @@ void Work::dispatch(OrchestratorIndex from, const Dispatch& dispatch, bool drain
     if (problem) {
         outbox_.tell(from, TaskFailed{ref.task, ref.attempt, problem->kind, problem->message});
         outbox_.effect(TaskEnded{ref, "refused"});
+        outbox_.effect(DropTask{ref});
         return;
     }
     Task& task = tasks_.add(ref);
@@ -125,10 +126,14 @@ void Work::source_failed(TaskRef ref, const Error& problem, TimePoint now) {
         fail(*task, problem, false, now);
 }
 
-void Work::renditions_sent(TaskRef ref) {
-    const Task* task = tasks_.find(ref);
+void Work::renditions_sent(TaskRef ref, TimePoint now) {
+    Task* task = tasks_.find(ref);
     if (task == nullptr || task->stage != TaskStage::sending)
         return;
+    StageTimes& times = task->finished->report.times;
+    if (times.send_us == 0)
+        times.send_us = micros(now - task->finished_at);
+    outbox_.tell(ref.orchestrator, std::move(*task->finished));
     tasks_.end(ref);
     outbox_.effect(TaskEnded{ref, "ok"});
     outbox_.effect(DropTask{ref});
@@ -190,8 +195,8 @@ void Work::engine_finished(SlotNo slot, TaskRef ref, const TranscodeReport& repo
         times.receive_us = micros(task->received_at - task->accepted_at);
     slots_.set_engine(slot, EngineState::ready);
     slots_.dequeue(slot, ref);
+    task->finished_at = now;
     progress(*task, now);
-    outbox_.tell(ref.orchestrator, *task->finished);
     start_next(slot, now);
 }
 
@@ -254,12 +259,8 @@ void Work::cut_transfers(OrchestratorIndex which, TimePoint now) {
 }
 
 void Work::retell(OrchestratorIndex which, TimePoint now) {
-    for (const TaskRef& ref : tasks_.of(which)) {
-        Task* task = tasks_.find(ref);
-        progress(*task, now);
-        if (task->finished)
-            outbox_.tell(which, *task->finished);
-    }
+    for (const TaskRef& ref : tasks_.of(which))
+        progress(*tasks_.find(ref), now);
 }
 
 void Work::void_all(OrchestratorIndex which, TimePoint now) {

@@ -7,6 +7,7 @@
 //   not started. The same (task, attempt) twice is one task.
 // - Strictly in dispatch order within a slot. Why: a session's segments are wanted in order.
 // - An engine that is silent for engine_silence, or at work past the deadline, is stopped.
+// - TaskFinished is said when every rendition is on the payload lane, not before.
 // - Every task ends with DropTask and TaskEnded, and, unless it was cancelled or voided, with
 //   TaskFinished or TaskFailed before.
 //
@@ -44,7 +45,7 @@ public:
 
     void source_received(TaskRef ref, TimePoint now);
     void source_failed(TaskRef ref, const Error& problem, TimePoint now);
-    void renditions_sent(TaskRef ref);
+    void renditions_sent(TaskRef ref, TimePoint now);
 
     void engine_progress(SlotNo slot, TaskRef ref, Duration done, Duration total,
                          std::int64_t frames, TimePoint now);
@@ -56,7 +57,7 @@ public:
 
     // The link broke: what was still being received is lost, the rest is held.
     void cut_transfers(OrchestratorIndex which, TimePoint now);
-    // The link is back in the same epoch: say again what the orchestrator may not have heard.
+    // The link is back in the same epoch: say where its tasks stand.
     void retell(OrchestratorIndex which, TimePoint now);
     // Nothing of this orchestrator counts any more: tasks dropped, slots freed.
     void void_all(OrchestratorIndex which, TimePoint now);

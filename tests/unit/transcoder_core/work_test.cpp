@@ -68,14 +68,16 @@ TEST_CASE("a task is received, waits, runs and is sent, and says so", "[transcod
         stages.push_back(progress.stage);
     CHECK(stages == std::vector{TaskStage::receiving, TaskStage::waiting, TaskStage::running,
                                 TaskStage::sending});
-    CHECK(rig.sent<TaskFinished>().size() == 1);
+    CHECK(rig.sent<TaskFinished>().empty());  // its renditions are still on their way
     CHECK(rig.all<TaskEnded>().empty());
     rig.core.renditions_sent(ref(1), rig.now);
+    CHECK(rig.sent<TaskFinished>().size() == 1);
     CHECK(rig.all<TaskEnded>() == std::vector{TaskEnded{ref(1), "ok"}});
     CHECK(rig.all<DropTask>() == std::vector{DropTask{ref(1)}});
 }
 
-TEST_CASE("the report says how long the source took to arrive", "[transcoder][work]") {
+TEST_CASE("the report says how long the source took to arrive and the renditions to leave",
+          "[transcoder][work]") {
     Rig rig;
     rig.join();
     rig.reserve("a");
@@ -83,8 +85,11 @@ TEST_CASE("the report says how long the source took to arrive", "[transcoder][wo
     rig.pass(250ms);
     rig.received(1);
     rig.finish(kSlot0, ref(1));
+    rig.pass(30ms);
+    rig.core.renditions_sent(ref(1), rig.now);
     REQUIRE(rig.sent<TaskFinished>().size() == 1);
     CHECK(rig.sent<TaskFinished>()[0].report.times.receive_us == 250'000);
+    CHECK(rig.sent<TaskFinished>()[0].report.times.send_us == 30'000);
 }
 
 TEST_CASE("a slot runs one task at a time, in dispatch order", "[transcoder][work]") {
@@ -115,6 +120,7 @@ TEST_CASE("a dispatch without a slot is refused as overloaded and not started",
     CHECK(rig.sent<TaskFailed>()[0].kind == ErrorKind::overloaded);
     CHECK_FALSE(rig.sent<TaskFailed>()[0].started);
     CHECK(rig.all<TaskEnded>() == std::vector{TaskEnded{ref(1), "refused"}});
+    CHECK(rig.all<DropTask>() == std::vector{DropTask{ref(1)}});  // its source may be on its way
 }
 
 TEST_CASE("a slot's queue is bounded", "[transcoder][work]") {
