@@ -1,0 +1,60 @@
+#pragma once
+// The admin door (7935): /metrics, /healthz, /readyz, /status for machines and people, and what operators
+// change. Every POST needs the admin token; /status needs it too when the port is bound beyond loopback.
+//
+// Thread: made and destroyed by main; handlers hop to the loop, where core and tokens live.
+// Owner: main, destroyed before the service.
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "common/base/ids.h"
+#include "common/base/result.h"
+#include "common/runtime/loop.h"
+
+namespace millrace::orchestrator {
+class Service;
+class Enrolment;
+class MetricsView;
+class TranscoderLink;
+namespace store {
+class Store;
+}
+}  // namespace millrace::orchestrator
+
+namespace millrace::orchestrator::admin {
+
+struct AdminOptions {
+    std::string address;  // HOST:PORT
+    std::string token;    // the admin token
+    std::string version;
+    Epoch epoch;
+    TimePoint started_at;
+};
+
+class AdminServer {
+public:
+    struct Parts {
+        Loop& loop;
+        Service& service;
+        Enrolment& enrolment;
+        MetricsView& metrics;
+        store::Store& store;
+        const TranscoderLink& link;
+    };
+
+    // The error says why the address cannot be had.
+    [[nodiscard]] static Result<std::unique_ptr<AdminServer>> start(Parts parts,
+                                                                    AdminOptions options);
+    ~AdminServer();
+
+    [[nodiscard]] const std::string& endpoint() const;
+
+private:
+    class Impl;
+    explicit AdminServer(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace millrace::orchestrator::admin

@@ -1,0 +1,111 @@
+#include "orchestrator/admin/status_json.h"
+
+#include <ctime>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace millrace::orchestrator::admin {
+namespace {
+
+using nlohmann::json;
+
+json limit(const std::optional<std::uint32_t>& value) {
+    return value ? json(*value) : json(nullptr);
+}
+
+template <class T>
+json names(const std::vector<T>& values) {
+    json list = json::array();
+    for (const T value : values)
+        list.push_back(to_string(value));
+    return list;
+}
+
+json capacity_json(const CapacityStatus& capacity) {
+    return {{"sessions_active", capacity.sessions_active},
+            {"sessions_max", limit(capacity.sessions_max)},
+            {"limits",
+             {{"operator", limit(capacity.limit_operator)},
+              {"transcoders", capacity.limit_transcoders},
+              {"stake", limit(capacity.limit_stake)}}},
+            {"binding", capacity.binding}};
+}
+
+json transcoder_json(const TranscoderStatus& transcoder) {
+    json devices = json::array();
+    for (const Device& device : transcoder.devices)
+        devices.push_back({{"kind", device.kind}, {"name", device.name}, {"slots", device.slots}});
+    return {{"name", transcoder.name},
+            {"key", transcoder.key.value},
+            {"state", transcoder.state},
+            {"capacity", transcoder.capacity},
+            {"load", transcoder.load},
+            {"devices", std::move(devices)},
+            {"capabilities",
+             {{"decode", names(transcoder.capabilities.decode)},
+              {"encode", names(transcoder.capabilities.encode)},
+              {"audio_encode", names(transcoder.capabilities.audio_encode)},
+              {"containers", names(transcoder.capabilities.containers_out)},
+              {"color_depth_max", transcoder.capabilities.color_depth_max}}},
+            {"labels", transcoder.labels},
+            {"version", transcoder.version},
+            {"realtime_ratio", transcoder.realtime_ratio},
+            {"failures", transcoder.failures},
+            {"rtt_ms", transcoder.rtt_ms},
+            {"segments_ok", transcoder.segments_ok},
+            {"segments_failed", transcoder.segments_failed},
+            {"pixels", transcoder.pixels}};
+}
+
+std::string wall(TimePoint time, const Clocks& clocks) {
+    return rfc3339({clocks.wall_now.ms - to_ms(clocks.steady_now - time)});
+}
+
+json session_json(const SessionStatus& session, const Clocks& clocks) {
+    return {
+        {"id", session.id.value},
+        {"stream", session.stream.value},
+        {"account", session.account.value},
+        {"transcoder", session.transcoder.empty() ? json(nullptr) : json(session.transcoder)},
+        {"segments_ok", session.segments_ok},
+        {"segments_failed", session.segments_failed},
+        {"in_flight", session.in_flight},
+        {"started_at", wall(session.started_at, clocks)},
+        {"last_segment_at",
+         session.last_segment_at ? json(wall(*session.last_segment_at, clocks)) : json(nullptr)},
+        {"realtime_ratio", session.realtime_ratio}};
+}
+
+}  // namespace
+
+std::string rfc3339(WallTime time) {
+    const std::time_t seconds = time.ms / 1000;
+    std::tm utc{};
+    ::gmtime_r(&seconds, &utc);
+    return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", utc.tm_year + 1900,
+                       utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min, utc.tm_sec,
+                       time.ms % 1000);
+}
+
+json status_json(const CoreStatus& status, const ProcessInfo& process, const Clocks& clocks) {
+    json transcoders = json::array();
+    for (const TranscoderStatus& transcoder : status.transcoders)
+        transcoders.push_back(transcoder_json(transcoder));
+    json sessions = json::array();
+    for (const SessionStatus& session : status.sessions)
+        sessions.push_back(session_json(session, clocks));
+    return {{"version", process.version},
+            {"uptime", to_seconds(clocks.steady_now - clocks.started_at)},
+            {"epoch", process.epoch.value},
+            {"capacity", capacity_json(status.capacity)},
+            // This version reads no stake: the limit it would set is absent, and the state says so.
+            {"stake",
+             {{"source", "none"}, {"state", "none"}, {"tokens", nullptr}, {"updated_at", nullptr}}},
+            {"tasks_active", status.tasks_active},
+            {"payload_bytes", status.payload_bytes},
+            {"transcoders", std::move(transcoders)},
+            {"sessions", std::move(sessions)}};
+}
+
+}  // namespace millrace::orchestrator::admin

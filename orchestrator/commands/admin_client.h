@@ -1,0 +1,25 @@
+#pragma once
+// What subcommands know of the admin API: one request, one JSON answer, and the exit code when there is none.
+//
+// Thread: the caller's; blocking. Owner: a subcommand.
+
+#include <string>
+#include <variant>
+
+#include <nlohmann/json_fwd.hpp>
+
+namespace millrace::orchestrator::commands {
+
+struct AdminTarget {
+    std::string address;  // HOST:PORT of the admin API
+    std::string token;    // empty = not found
+    bool json = false;    // print the answer as it came
+};
+
+// Asks; prints what is wrong to stderr itself. A value, or the exit code of contract.md section 1.
+[[nodiscard]] std::variant<nlohmann::json, int> ask(const AdminTarget& target,
+                                                    const std::string& method,
+                                                    const std::string& path,
+                                                    const nlohmann::json& body);
+
+}  // namespace millrace::orchestrator::commands

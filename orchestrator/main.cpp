@@ -1,0 +1,59 @@
+// The orchestrator's program: reads its configuration and either serves or asks a running one something.
+
+#include <string>
+
+#include "common/config/exit_code.h"
+#include "common/config/orchestrator_config.h"
+#include "common/runtime/log.h"
+#include "orchestrator/commands/commands.h"
+#include "orchestrator/commands/target.h"
+#include "orchestrator/serve.h"
+
+namespace {
+
+using millrace::config::OrchestratorCommand;
+using millrace::config::OrchestratorConfig;
+namespace commands = millrace::orchestrator::commands;
+
+int run_subcommand(const OrchestratorConfig& config) {
+    const auto target = commands::find_target(config);
+    switch (config.command) {
+        case OrchestratorCommand::serve:
+            return millrace::orchestrator::serve(config);
+        case OrchestratorCommand::status:
+            return commands::status(target);
+        case OrchestratorCommand::sessions:
+            return commands::sessions(target);
+        case OrchestratorCommand::transcoders:
+            return commands::transcoders(target);
+        case OrchestratorCommand::drain:
+            return commands::transcoder(target, config.target, "drain");
+        case OrchestratorCommand::cordon:
+            return commands::transcoder(target, config.target, "cordon");
+        case OrchestratorCommand::uncordon:
+            return commands::transcoder(target, config.target, "uncordon");
+        case OrchestratorCommand::max_sessions:
+            return commands::max_sessions(
+                target, config.max_sessions ? std::to_string(*config.max_sessions) : "auto");
+        case OrchestratorCommand::session_end:
+            return commands::end_session(target, config.target);
+        case OrchestratorCommand::join_token_create:
+            return commands::join_token(target, config.token_ttl, config.token_once);
+        case OrchestratorCommand::join_token_list:
+            return commands::join_token_list(target);
+        case OrchestratorCommand::join_token_revoke:
+            return commands::join_token_revoke(target, config.target);
+    }
+    return millrace::config::kExitUsage;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    const auto setup =
+        millrace::config::read_orchestrator_config(millrace::config::invocation_of(argc, argv));
+    if (!setup.config)
+        return millrace::config::finish_without_running(setup.exit_code, setup.text);
+    millrace::log::configure(setup.config->log);
+    return run_subcommand(*setup.config);
+}

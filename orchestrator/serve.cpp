@@ -1,0 +1,330 @@
+#include "orchestrator/serve.h"
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <optional>
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+#include <unistd.h>
+
+#include "common/config/exit_code.h"
+#include "common/config/version.h"
+#include "common/domain/supported.h"
+#include "common/net/context.h"
+#include "common/net/endpoint.h"
+#include "common/net/keys.h"
+#include "common/net/zap.h"
+#include "common/runtime/log.h"
+#include "common/runtime/loop.h"
+#include "orchestrator/admin/admin_server.h"
+#include "orchestrator/front/front.h"
+#include "orchestrator/link/enrolment.h"
+#include "orchestrator/link/transcoder_link.h"
+#include "orchestrator/local_transcoder.h"
+#include "orchestrator/metrics_view.h"
+#include "orchestrator/service.h"
+#include "orchestrator/store/store.h"
+
+namespace millrace::orchestrator {
+namespace {
+
+constexpr Duration kDoorkeeperCheckEvery = std::chrono::seconds(1);
+constexpr int kDoorkeeperChecksMax = 5;
+// What was accepted is answered by its deadline; a little for the answers to leave.
+constexpr Duration kShutdownMax = std::chrono::seconds(32);
+constexpr Duration kFrontDrainMax = std::chrono::seconds(2);
+constexpr int kExitDoorkeeperDead = 70;
+
+int fail(int code, const std::string& message) {
+    std::fprintf(stderr, "orchestrator: %s\n", message.c_str());
+    return code;
+}
+
+// Everything `serve` consists of, built in this order and taken down in reverse.
+class Orchestrator {
+public:
+    explicit Orchestrator(const config::OrchestratorConfig& config) : config_(config) {}
+
+    int run() {
+        if (const int code = build(); code != config::kExitDone)
+            return code;
+        watch_signals();
+        watch_doorkeeper();
+        log::info("main", "serving",
+                  {{"service", front_->local_endpoint()},
+                   {"link", link_->control_endpoint()},
+                   {"admin", admin_->endpoint()},
+                   {"epoch", std::to_string(restored_.epoch.value)}});
+        loop_.run();
+        log::info("main", "stopped");
+        return exit_code_;
+    }
+
+private:
+    int build() {
+        if (const auto problems = unsupported_fields(config_.ladder); !problems.empty())
+            return fail(config::kExitConfig,
+                        "--ladder: " + problems.front().path + ": " + problems.front().detail);
+        if (const int code = open_store(); code != config::kExitDone)
+            return code;
+        if (const int code = open_link(); code != config::kExitDone)
+            return code;
+        if (const int code = open_front(); code != config::kExitDone)
+            return code;
+        if (const int code = open_admin(); code != config::kExitDone)
+            return code;
+        if (auto written = write_endpoints(); !written)
+            return fail(config::kExitConfig, written.error().message);
+        start_workers();
+        return config::kExitDone;
+    }
+
+    int open_store() {
+        auto opened = store::open_sqlite(
+            config_.data_dir, [this](std::function<void()> task) { loop_.post(std::move(task)); });
+        if (!opened)
+            return fail(config::kExitConfig, opened.error().message);
+        store_ = std::move(opened->store);
+        restored_ = std::move(opened->restored);
+        const auto key = net::public_key_from_z85(restored_.identity.curve_secret_z85);
+        if (!key)
+            return fail(config::kExitConfig, "--data-dir: the stored key is malformed");
+        key_ = net::key_pair_of(net::SecretKey(key->bytes));
+        return config::kExitDone;
+    }
+
+    int open_link() {
+        auto doorkeeper = net::ZapHandler::start(context_);
+        if (!doorkeeper)
+            return fail(config::kExitConfig, doorkeeper.error().message);
+        doorkeeper_ = std::move(doorkeeper).value();
+        // The list is loaded before the lanes are bound: nobody is told "later" who could be told yes.
+        enrolment_.emplace(*store_, *doorkeeper_, key_.public_key);
+        enrolment_->restore(restored_.tokens, restored_.enrolments);
+        link_.emplace(TranscoderLink::Parts{loop_, context_, *doorkeeper_, pool_}, restored_.epoch);
+        const LinkOptions options{config::to_string(config_.link_addr),
+                                  config::to_string(config_.payload_addr)};
+        if (auto bound = link_->open(options, key_); !bound)
+            return fail(config::kExitConfig, bound.error().message);
+        return config::kExitDone;
+    }
+
+    int open_front() {
+        CoreConfig core;
+        core.operator_limit = config_.max_sessions;
+        core.default_ladder = config_.ladder;
+        core.epoch = restored_.epoch;
+        core.payload_endpoint = payload_endpoint();
+        core.keep_bytes = config_.keep_bytes;
+        metrics_.emplace(std::string(config::version()), core.payload_budget);
+
+        playback_.emplace(PlaybackConfig{config_.playback == config::PlaybackMode::public_,
+                                         config_.playlist_segments, config_.keep_bytes});
+        service_.emplace(Service::Parts{loop_, *store_, *enrolment_, *metrics_, *playback_, *link_},
+                         core);
+        link_->attach(*service_);
+        service_->restore(restored_.sessions, enrolled_transcoders());
+        store_->on_available([this](bool available) { service_->store_available(available); });
+
+        auto started = Front::start(front_config(), *service_, *playback_, pool_);
+        if (!started)
+            return fail(config::kExitConfig, "--service-addr: " + started.error().message);
+        front_ = std::move(started).value();
+        return config::kExitDone;
+    }
+
+    [[nodiscard]] std::vector<RestoredTranscoder> enrolled_transcoders() const {
+        std::vector<RestoredTranscoder> transcoders;
+        for (const store::EnrolmentRow& row : restored_.enrolments)
+            if (!row.revoked)
+                transcoders.push_back({row.key, row.name});
+        return transcoders;
+    }
+
+    [[nodiscard]] FrontConfig front_config() const {
+        FrontConfig front;
+        front.server.address = config::to_string(config_.service_addr);
+        front.server.limits.header_bytes = config_.limits.header_bytes;
+        front.server.limits.header_time = config_.limits.header_time;
+        front.server.limits.connections = config_.limits.connections;
+        front.server.limits.body_pause = config_.limits.body_pause;
+        front.public_url = config_.public_url;
+        front.body_bytes_max = config_.limits.body_bytes;
+        front.renditions_max = config_.limits.renditions;
+        front.token_keys = {{restored_.identity.token_key_id, restored_.identity.token_secret}};
+        return front;
+    }
+
+    int open_admin() {
+        auto started = admin::AdminServer::start(
+            {loop_, *service_, *enrolment_, *metrics_, *store_, *link_},
+            {config::to_string(config_.admin_addr), restored_.identity.admin_token,
+             std::string(config::version()), restored_.epoch, loop_.now()});
+        if (!started)
+            return fail(config::kExitConfig, "--admin-addr: " + started.error().message);
+        admin_ = std::move(started).value();
+        return config::kExitDone;
+    }
+
+    // What Welcome says: the port alone when the host is the control lane's.
+    [[nodiscard]] std::string payload_endpoint() const {
+        const auto bound = net::parse_endpoint(link_->payload_endpoint());
+        const auto port = bound ? bound->port : 0;
+        return config_.payload_addr.host == config_.link_addr.host ? fmt::format(":{}", port)
+                                                                   : link_->payload_endpoint();
+    }
+
+    // The control lane as workers reach it.
+    [[nodiscard]] std::string link_for_workers() const {
+        const auto bound = net::parse_endpoint(link_->control_endpoint());
+        if (config_.link_public.empty() || !bound)
+            return link_->control_endpoint();
+        return config::to_string({config_.link_public, bound->port});
+    }
+
+    // Whole or not at all: a reader never sees half a file.
+    Result<void> write_endpoints() const {
+        const std::filesystem::path path =
+            std::filesystem::path(config_.data_dir) / "endpoints.json";
+        const std::filesystem::path fresh = path.string() + ".new";
+        {
+            std::ofstream file(fresh, std::ios::trunc);
+            file << nlohmann::json{{"service", front_->local_endpoint()},
+                                   {"link", link_->control_endpoint()},
+                                   {"payload", link_->payload_endpoint()},
+                                   {"admin", admin_->endpoint()},
+                                   {"pid", ::getpid()}}
+                        .dump(2)
+                 << "\n";
+            if (!file.flush())
+                return error(ErrorKind::overloaded, "--data-dir: cannot write " + fresh.string());
+        }
+        std::error_code failed;
+        std::filesystem::rename(fresh, path, failed);
+        if (failed)
+            return error(ErrorKind::overloaded, "--data-dir: cannot write " + path.string());
+        return {};
+    }
+
+    void start_workers() {
+        if (::isatty(STDOUT_FILENO) != 0)
+            enrolment_->create_token(std::chrono::hours(24), false,
+                                     [this](const Result<NewJoinToken>& made) {
+                                         if (made)
+                                             print_join_line(made->token);
+                                     });
+        if (config_.local_transcoder > 0)
+            enrolment_->create_token(std::chrono::hours(1), true,
+                                     [this](const Result<NewJoinToken>& made) {
+                                         if (made)
+                                             start_local_transcoder(made->token);
+                                         else
+                                             log::error("local", made.error().message);
+                                     });
+    }
+
+    void print_join_line(const std::string& token) const {
+        std::printf(
+            "Paste on a worker%s:\n  transcoder --orch-addr %s --join-token %s --max-sessions "
+            "auto\n",
+            config::is_loopback(config_.link_addr.host)
+                ? " on this machine (the link listens on loopback only: see --link-addr)"
+                : "",
+            link_for_workers().c_str(), token.c_str());
+        std::fflush(stdout);
+    }
+
+    void start_local_transcoder(const std::string& token) {
+        LocalTranscoderOptions options;
+        options.slots = config_.local_transcoder;
+        options.data_dir = config_.data_dir + "/local";
+        options.control_endpoint = link_->control_endpoint();
+        options.join_token = token;
+        options.log = config_.log;
+        local_.emplace(loop_, std::move(options));
+        if (auto started = local_->start(); !started) {
+            log::error("local", started.error().message);
+            stop(config::kExitConfig);
+        }
+    }
+
+    // ---- the end ----
+    void watch_signals() {
+        std::signal(SIGPIPE, SIG_IGN);
+        loop_.on_signal({SIGTERM, SIGINT}, [this](int) {
+            if (stopping_)
+                return stop(exit_code_);
+            begin_stop();
+        });
+    }
+
+    void begin_stop() {
+        stopping_ = true;
+        log::info("main", "stopping: no new work, what was accepted is carried through");
+        service_->begin_shutdown([this] { finish_stop(); });
+        stop_timer_.set(loop_.now() + kShutdownMax, [this] { finish_stop(); });
+    }
+
+    // Nothing is in flight any more: the answers leave, then everything stops.
+    void finish_stop() {
+        if (local_)
+            local_->stop();
+        front_->begin_drain();
+        if (!front_->wait_drained(kFrontDrainMax))
+            log::warn("main", "some answers did not leave in time");
+        stop(config::kExitDone);
+    }
+
+    void stop(int code) {
+        exit_code_ = code;
+        loop_.stop();
+    }
+
+    // Without a doorkeeper nobody new could join, and libzmq would not say so: better to be started again.
+    void watch_doorkeeper() {
+        doorkeeper_timer_.set(loop_.now() + kDoorkeeperCheckEvery, [this] { watch_doorkeeper(); });
+        const std::uint64_t progress = doorkeeper_->progress();
+        doorkeeper_stuck_ = progress == doorkeeper_progress_ ? doorkeeper_stuck_ + 1 : 0;
+        doorkeeper_progress_ = progress;
+        if (doorkeeper_stuck_ >= kDoorkeeperChecksMax) {
+            log::error("main", "the ZAP handler stopped answering");
+            stop(kExitDoorkeeperDead);
+        }
+    }
+
+    const config::OrchestratorConfig& config_;
+    net::Context context_;
+    Loop loop_;
+    std::shared_ptr<BlockPool> pool_ = std::make_shared<BlockPool>();
+    net::KeyPair key_;
+    store::Restored restored_;
+    std::unique_ptr<store::Store> store_;
+    std::unique_ptr<net::ZapHandler> doorkeeper_;
+    std::optional<Enrolment> enrolment_;
+    std::optional<TranscoderLink> link_;
+    std::optional<MetricsView> metrics_;
+    std::optional<Playback> playback_;
+    std::optional<Service> service_;
+    std::unique_ptr<Front> front_;
+    std::unique_ptr<admin::AdminServer> admin_;
+    std::optional<LocalTranscoder> local_;
+    Timer stop_timer_{loop_};
+    Timer doorkeeper_timer_{loop_};
+    std::uint64_t doorkeeper_progress_ = 0;
+    int doorkeeper_stuck_ = 0;
+    bool stopping_ = false;
+    int exit_code_ = config::kExitDone;
+};
+
+}  // namespace
+
+int serve(const config::OrchestratorConfig& config) {
+    return Orchestrator(config).run();
+}
+
+}  // namespace millrace::orchestrator
