@@ -12,7 +12,7 @@ constexpr std::array<std::string_view, 10> kX264Presets{
 class Problems {
 public:
     Problems(std::size_t index, std::vector<FieldProblem>& out)
-        : prefix_("$[" + std::to_string(index) + "]."), out_(out) {}
+        : prefix_("[" + std::to_string(index) + "]."), out_(out) {}
     void refuse(std::string_view field, std::string detail) {
         out_.push_back({prefix_ + std::string(field), std::move(detail)});
     }

@@ -15,7 +15,7 @@
 
 namespace millrace {
 
-// One field of a ladder that is refused. `path` is a JSON path into the ladder ("$[1].encoder"),
+// One field of a ladder that is refused. `path` is a JSON path into the ladder ("[1].encoder"),
 // `detail` says what was asked for and what is possible.
 struct FieldProblem {
     std::string path;

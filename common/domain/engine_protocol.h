@@ -1,0 +1,78 @@
+#pragma once
+// The conversation between a transcoder and one of its engine processes, as plain values;
+// common/wire/engine_codec.h turns them into Cap'n Proto and back. Both ends are the same binary,
+// so it needs no versions, but the engine works on hostile bytes: what it says is checked like a
+// stranger's word.
+//
+//   transcoder: start, then the source's bytes, then input_end    (cancel at any time)
+//   engine:     ready; then per task: probed, progress..., rendition + its bytes..., and last
+//               finished or failed
+//
+// Every start is followed by exactly one input_end, also when the task ended before all input was
+// sent. The next start comes after finished or failed.
+//
+// Thread: any; values.
+
+#include <cstdint>
+#include <string>
+#include <variant>
+
+#include "common/base/result.h"
+#include "common/domain/segment.h"
+#include "common/domain/segment_limits.h"
+
+namespace millrace {
+
+// What an engine is to do.
+struct EngineTask {
+    Ladder ladder;
+    std::uint64_t seq = 0;  // the segment's, for logs and test hooks
+    SeamContext seam;
+    SegmentLimits limits;
+    bool allow_audio_only = false;  // a segment without video is an error only as a session's first
+    std::uint32_t threads = 1;      // of the decoder and of each encoder, 1..64
+    bool operator==(const EngineTask&) const = default;
+};
+
+struct EngineInputEnd {
+    bool operator==(const EngineInputEnd&) const = default;
+};
+struct EngineCancel {
+    bool operator==(const EngineCancel&) const = default;
+};
+
+// Up, with its walls in place.
+struct EngineReady {
+    bool operator==(const EngineReady&) const = default;
+};
+// The streams are known; once more as soon as the duration is known too.
+struct EngineProbed {
+    SourceInfo source;
+    bool operator==(const EngineProbed&) const = default;
+};
+// Work was done since the last one; at least every 250 ms while there is work to do.
+struct EngineProgress {
+    Duration media_done{0};   // of the source's time, decoded
+    std::int64_t frames = 0;  // decoded
+    bool operator==(const EngineProgress&) const = default;
+};
+// A rendition is complete; exactly report.bytes bytes follow.
+struct EngineRendition {
+    RenditionReport report;
+    bool operator==(const EngineRendition&) const = default;
+};
+struct EngineFinished {
+    TranscodeReport report;
+    bool operator==(const EngineFinished&) const = default;
+};
+struct EngineFailed {
+    ErrorKind kind = ErrorKind::internal;
+    std::string message;
+    bool operator==(const EngineFailed&) const = default;
+};
+
+using ToEngine = std::variant<EngineTask, EngineInputEnd, EngineCancel>;
+using FromEngine = std::variant<EngineReady, EngineProbed, EngineProgress, EngineRendition,
+                                EngineFinished, EngineFailed>;
+
+}  // namespace millrace

@@ -1,0 +1,59 @@
+@0xd1a6f0c49b6e2a57;
+# The conversation between a transcoder and its own engine process, over a socket pair; the plain C++
+# twins stand in common/domain/engine_protocol.h. Both ends are one binary, so nothing here is kept
+# compatible between versions. What an engine says is bounded and checked: it works on hostile bytes.
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("millrace::schema");
+using Control = import "control.capnp";
+using Values = import "values.capnp";
+
+# Bounds on one segment, all inclusive and above 0 (common/domain/segment_limits.h).
+struct SegmentLimits {
+  bodyBytes @0 :UInt64;    # bytes of the source
+  durationNs @1 :Int64;    # of its media time
+  frames @2 :Int64;        # decoded, and encoded in each rendition
+  picture @3 :Values.Size; # pixels, either way round
+  streams @4 :Int32;       # of the container
+  renditions @5 :UInt32;   # of the ladder
+  outputBytes @6 :UInt64;  # of each rendition
+}
+
+# Starts a task; the source's bytes follow.
+struct EngineTask {
+  ladder @0 :Values.Ladder;
+  seq @1 :UInt64;              # the segment's number, for logs and test hooks
+  seam @2 :Values.SeamContext;
+  limits @3 :SegmentLimits;
+  allowAudioOnly @4 :Bool;     # a segment without video is an error only as a session's first
+  threads @5 :UInt32;          # of the decoder and of each encoder, 1..64
+}
+
+struct ToEngine {
+  union {
+    task @0 :EngineTask;
+    inputEnd @1 :Void;  # exactly once after each task
+    cancel @2 :Void;    # stop the running task; without one it means nothing
+  }
+}
+
+struct EngineProgress {
+  mediaDoneNs @0 :Int64;  # of the source's time, decoded, 0..
+  frames @1 :Int64;       # decoded, 0..
+}
+
+struct EngineFailed {
+  kind @0 :Control.ErrorKind = internal;
+  message @1 :Text;  # for the broadcaster when kind is badInput, at most 1 KiB
+}
+
+struct FromEngine {
+  union {
+    ready @0 :Void;                          # once, at the start
+    probed @1 :Values.SourceInfo;            # once or twice a task
+    progress @2 :EngineProgress;             # at least every 250 ms while there is work to do
+    rendition @3 :Values.RenditionReport;    # complete; exactly its bytes follow
+    finished @4 :Values.TranscodeReport;     # ends the task
+    failed @5 :EngineFailed;                 # ends the task
+  }
+}
