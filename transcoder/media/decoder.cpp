@@ -21,6 +21,16 @@ const char* decoder_name(AVCodecID id) {
     }
 }
 
+namespace {
+
+// Decoders allocate whole blocks of up to 64 pixels a side; the exact size is checked later.
+std::int64_t coded_pixels(Size picture) {
+    const auto whole = [](std::int64_t side) { return (side + 63) / 64 * 64; };
+    return whole(picture.width) * whole(picture.height);
+}
+
+}  // namespace
+
 Result<Decoder> Decoder::open(const AVCodecParameters& parameters, const Limits& limits,
                               int threads) {
     const char* name = decoder_name(parameters.codec_id);
@@ -33,10 +43,10 @@ Result<Decoder> Decoder::open(const AVCodecParameters& parameters, const Limits&
     if (const int rc = avcodec_parameters_to_context(context.get(), &parameters); rc < 0)
         return av::error(ErrorKind::internal, "avcodec_parameters_to_context", rc);
     context->pkt_timebase = av::kTickBase;
-    context->max_pixels = limits.picture.pixels();
+    context->max_pixels = coded_pixels(limits.picture);
     context->thread_count = threads;
     if (const int rc = avcodec_open2(context.get(), codec, nullptr); rc < 0)
-        return av::error(rc == AVERROR_INVALIDDATA ? ErrorKind::bad_input : ErrorKind::unsupported,
+        return av::error(rc == AVERROR(ENOMEM) ? ErrorKind::internal : ErrorKind::bad_input,
                          std::string("opening the ") + name + " decoder", rc);
     return Decoder(std::move(context));
 }

@@ -154,8 +154,9 @@ Result<void> Demuxer::check_read(int rc) const {
 Result<void> Demuxer::find_streams() {
     const std::size_t count = format_->nb_streams;
     std::vector<AVDictionary*> options(count, nullptr);
+    // Twice the limit: decoders count whole blocks, and what is too large shall be seen to be so.
     for (AVDictionary*& dict : options)
-        av_dict_set_int(&dict, "max_pixels", limits_.picture.pixels(), 0);
+        av_dict_set_int(&dict, "max_pixels", 2 * limits_.picture.pixels(), 0);
     const int rc = avformat_find_stream_info(format_.get(), options.data());
     for (AVDictionary*& dict : options)
         av_dict_free(&dict);

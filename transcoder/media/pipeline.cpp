@@ -77,7 +77,7 @@ Result<void> Pipeline::open() {
         info.codecs = codec_string(parameters);
         auto decoder = Decoder::open(parameters, request_.limits, request_.threads);
         if (!decoder)
-            return error(decoder.error().kind, video->label + ": " + decoder.error().message);
+            return undecodable(decoder.error());
         decoder_.emplace(std::move(*decoder));
         clock_.emplace(video->rate.rate, info.container != Container::mpegts);
         scalers_.emplace(video->rotation);
@@ -233,11 +233,23 @@ Result<void> Pipeline::on_frame(av::FramePtr frame) {
     return {};
 }
 
+Error Pipeline::too_large(Size size) const {
+    return error(ErrorKind::bad_input,
+                 "the picture is " + text(size) + ", more than " + text(request_.limits.picture));
+}
+
+Error Pipeline::undecodable(const Error& why) const {
+    const VideoStream& video = *demuxer_->video();
+    const Size said{video.parameters->width, video.parameters->height};
+    if (!within(said, request_.limits.picture))
+        return too_large(said);
+    return error(why.kind, video.label + ": " + why.message);
+}
+
 Result<void> Pipeline::check_limits(const AVFrame& frame, Ticks at) const {
     const Limits& limits = request_.limits;
     if (!within({frame.width, frame.height}, limits.picture))
-        return error(ErrorKind::bad_input, "the picture is " + text({frame.width, frame.height}) +
-                                               ", more than " + text(limits.picture));
+        return too_large({frame.width, frame.height});
     if (report_.source.frames > limits.frames)
         return error(ErrorKind::bad_input,
                      "the segment has more than " + std::to_string(limits.frames) + " frames");
@@ -320,6 +332,9 @@ Error Pipeline::no_video() const {
     }
     std::string why = "no packet of it is in the segment";
     if (video_packets_ > 0) {
+        const Size said{video->parameters->width, video->parameters->height};
+        if (!within(said, request_.limits.picture))
+            return too_large(said);
         why = "none of its " + std::to_string(video_packets_) + " packets could be decoded";
         if (video->parameters->width <= 0)
             why += ", its parameter sets (SPS, PPS) are missing";

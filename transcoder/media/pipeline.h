@@ -52,6 +52,8 @@ private:
     [[nodiscard]] Result<void> finish_without_video();
     [[nodiscard]] Result<void> finish_renditions(Ticks end);
     [[nodiscard]] Error no_video() const;
+    [[nodiscard]] Error too_large(Size size) const;
+    [[nodiscard]] Error undecodable(const Error& why) const;
     [[nodiscard]] Size display_size(const AVFrame& frame) const;
     void collect_warnings();
 

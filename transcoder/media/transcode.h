@@ -22,21 +22,12 @@
 
 #include "common/base/result.h"
 #include "common/domain/segment.h"
+#include "common/domain/segment_limits.h"
 #include "common/runtime/payload.h"
 
 namespace millrace::media {
 
-// Bounds on one segment (contract.md section 2). All inclusive.
-struct Limits {
-    std::uint64_t body_bytes = 32ULL * 1024 * 1024;
-    Duration duration = std::chrono::seconds(60);
-    std::int64_t frames = 4000;  // decoded, and encoded in each rendition
-    Size picture{4096, 2304};    // either way round
-    std::int32_t streams = 8;
-    std::uint32_t renditions = 8;
-    std::uint64_t output_bytes = 64ULL * 1024 * 1024;  // of each rendition
-    bool operator==(const Limits&) const = default;
-};
+using Limits = SegmentLimits;
 
 // A flag that any thread may raise; copies share it.
 class CancelToken {
@@ -72,10 +63,10 @@ private:
 };
 
 struct TranscodeRequest {
-    Ladder ladder;
+    Ladder ladder{};
     std::uint64_t seq = 0;
-    SeamContext seam;
-    Limits limits;
+    SeamContext seam{};
+    Limits limits{};
     int threads = 1;                // for the decoder and for each encoder; 1 on a full machine
     bool allow_audio_only = false;  // a segment without video is an error only as a session's first
 };

@@ -1,0 +1,136 @@
+#include "tests/unit/media/clips.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <sstream>
+
+#include <unistd.h>
+
+#include "tests/support/catch.h"
+
+namespace millrace::test {
+namespace {
+
+// Output of a command and whether it succeeded.
+std::string output_of(const std::string& command) {
+    FILE* pipe = popen(command.c_str(), "r");
+    REQUIRE(pipe != nullptr);
+    std::string out;
+    char buffer[65536];
+    for (std::size_t count = 0; (count = fread(buffer, 1, sizeof buffer, pipe)) > 0;)
+        out.append(buffer, count);
+    INFO(command);
+    REQUIRE(pclose(pipe) == 0);
+    return out;
+}
+
+// A file that lives as long as the object: ffprobe wants to seek.
+class TemporaryFile {
+public:
+    explicit TemporaryFile(std::span<const std::uint8_t> bytes) {
+        const int fd = mkstemp(path_.data());
+        REQUIRE(fd >= 0);
+        close(fd);
+        std::ofstream(path_, std::ios::binary)
+            .write(reinterpret_cast<const char*>(bytes.data()),
+                   static_cast<std::streamsize>(bytes.size()));
+    }
+    ~TemporaryFile() { std::filesystem::remove(path_); }
+    TemporaryFile(const TemporaryFile&) = delete;
+    TemporaryFile& operator=(const TemporaryFile&) = delete;
+    [[nodiscard]] const std::string& path() const { return path_; }
+
+private:
+    std::string path_ = (std::filesystem::temp_directory_path() / "millrace-clip-XXXXXX").string();
+};
+
+std::vector<std::string> split(const std::string& text, char separator) {
+    std::vector<std::string> parts;
+    std::istringstream in(text);
+    for (std::string part; std::getline(in, part, separator);)
+        parts.push_back(part);
+    return parts;
+}
+
+}  // namespace
+
+std::vector<std::uint8_t> clip(const ClipSpec& spec) {
+    std::ostringstream command;
+    command << "ffmpeg -v error -nostdin";
+    if (spec.video)
+        command << " -f lavfi -i testsrc2=size=" << spec.size.width << "x" << spec.size.height
+                << ":rate=" << spec.fps << (spec.filter.empty() ? "" : "," + spec.filter);
+    if (spec.audio)
+        command << " -f lavfi -i sine=frequency=440:sample_rate=48000";
+    command << " -t " << spec.seconds << " -pix_fmt yuv420p " << spec.encode << " -muxdelay 0"
+            << " -output_ts_offset " << spec.start << " -f " << spec.format << " pipe:1";
+    const std::string out = output_of(command.str());
+    return {out.begin(), out.end()};
+}
+
+std::vector<ProbedPacket> probe_packets(std::span<const std::uint8_t> bytes,
+                                        const std::string& stream) {
+    const TemporaryFile file(bytes);
+    std::vector<ProbedPacket> packets;
+    for (const std::string& line :
+         split(output_of("ffprobe -v quiet -select_streams " + stream +
+                         " -show_entries packet=pts,dts,flags -of csv=p=0 " + file.path()),
+               '\n')) {
+        const auto fields = split(line, ',');
+        if (fields.size() >= 3)
+            packets.push_back({std::atoll(fields[0].c_str()), std::atoll(fields[1].c_str()),
+                               fields[2].find('K') != std::string::npos});
+    }
+    return packets;
+}
+
+std::vector<std::int64_t> probe_times(std::span<const std::uint8_t> bytes,
+                                      const std::string& stream) {
+    std::vector<std::int64_t> times;
+    for (const ProbedPacket& packet : probe_packets(bytes, stream))
+        times.push_back(packet.pts);
+    std::ranges::sort(times);
+    return times;
+}
+
+std::string probe_entry(std::span<const std::uint8_t> bytes, const std::string& stream,
+                        const std::string& entry) {
+    const TemporaryFile file(bytes);
+    const std::string out =
+        output_of("ffprobe -v quiet -select_streams " + stream + " -show_entries stream=" + entry +
+                  " -of default=nw=1:nk=1 " + file.path());
+    return out.substr(0, out.find('\n'));
+}
+
+std::int64_t decoded_frames(std::span<const std::uint8_t> bytes) {
+    const TemporaryFile file(bytes);
+    const std::string out =
+        output_of("ffmpeg -nostdin -v error -i " + file.path() + " -map 0:v:0 -f framecrc - 2>&1");
+    std::int64_t frames = 0;
+    for (const std::string& line : split(out, '\n')) {
+        INFO(line);
+        CHECK(!line.empty());
+        const bool row = line[0] == '0' && line.find(',') != std::string::npos;
+        CHECK((row || line[0] == '#'));
+        frames += row ? 1 : 0;
+    }
+    return frames;
+}
+
+std::vector<std::uint8_t> read_file(const std::string& path) {
+    std::ifstream in(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
+std::vector<std::uint8_t> joined(const std::vector<std::vector<std::uint8_t>>& pieces) {
+    std::vector<std::uint8_t> all;
+    for (const auto& piece : pieces)
+        all.insert(all.end(), piece.begin(), piece.end());
+    return all;
+}
+
+}  // namespace millrace::test

@@ -1,0 +1,53 @@
+#pragma once
+// Clips for tests, made by ffmpeg's command line (the same FFmpeg release, another code path than
+// ours) and what ffprobe says about bytes: the independent oracle.
+//
+// Thread: any.
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "common/domain/rendition.h"
+
+namespace millrace::test {
+
+struct ClipSpec {
+    double seconds = 1.0;
+    Size size{160, 90};
+    std::string fps = "25";
+    double start = 10.0;  // first timestamp, seconds
+    bool video = true;
+    bool audio = true;
+    std::string encode = "-c:v libx264 -preset ultrafast -g 250 -bf 2 -c:a aac";
+    std::string filter{};  // after the test picture, e.g. "setsar=4/3"
+    std::string format = "mpegts";
+};
+
+// Fails the test when ffmpeg does.
+[[nodiscard]] std::vector<std::uint8_t> clip(const ClipSpec& spec);
+
+// One packet as ffprobe lists it, times in the stream's own ticks.
+struct ProbedPacket {
+    std::int64_t pts = 0;
+    std::int64_t dts = 0;
+    bool key = false;
+};
+// Packets of stream "v:0" or "a:0", in file order.
+[[nodiscard]] std::vector<ProbedPacket> probe_packets(std::span<const std::uint8_t> bytes,
+                                                      const std::string& stream);
+// Sorted presentation times.
+[[nodiscard]] std::vector<std::int64_t> probe_times(std::span<const std::uint8_t> bytes,
+                                                    const std::string& stream);
+// Value of one stream entry ("width", "profile"); empty when there is none.
+[[nodiscard]] std::string probe_entry(std::span<const std::uint8_t> bytes,
+                                      const std::string& stream, const std::string& entry);
+// Frames that ffmpeg decodes; and the errors it prints on the way must be none.
+[[nodiscard]] std::int64_t decoded_frames(std::span<const std::uint8_t> bytes);
+
+[[nodiscard]] std::vector<std::uint8_t> read_file(const std::string& path);
+[[nodiscard]] std::vector<std::uint8_t> joined(
+    const std::vector<std::vector<std::uint8_t>>& pieces);
+
+}  // namespace millrace::test

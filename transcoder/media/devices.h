@@ -1,0 +1,32 @@
+#pragma once
+// What this machine and this FFmpeg can really do: every decoder and encoder is opened once, since
+// one that is compiled in may lack its driver or device.
+//
+// Thread: any; takes up to a second.
+
+#include <string>
+#include <vector>
+
+#include "common/domain/capacity.h"
+
+namespace millrace::media {
+
+struct Ability {
+    std::string kind;   // "video decoder", "video encoder", "audio encoder"
+    std::string codec;  // "h264"
+    std::string name;   // FFmpeg's, "libx264"
+    bool works = false;
+    bool used = false;   // this version of the pipeline takes it
+    std::string reason;  // why it does not work
+};
+
+struct Survey {
+    std::string cpu;     // model name
+    std::string ffmpeg;  // version
+    std::vector<Ability> abilities;
+    Capabilities capabilities;  // what works and is used: what a transcoder advertises
+};
+
+[[nodiscard]] Survey survey();
+
+}  // namespace millrace::media
