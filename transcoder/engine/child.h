@@ -1,0 +1,69 @@
+#pragma once
+// A child process and how it ended: started from an executable, held by a pidfd, so that it can be
+// watched like any descriptor and never be confused with another process of the same number.
+//
+// The child gets one socket, stderr and a few harmless variables of the environment; secrets that
+// the transcoder was given there stay with the transcoder.
+//
+// Thread: its owner's, which must live as long as the process does: the kernel ends the child with
+// the thread that started it.
+
+#include <string>
+
+#include <sys/types.h>
+
+#include "common/base/result.h"
+
+namespace millrace::engine {
+
+// A descriptor that closes itself.
+class Descriptor {
+public:
+    Descriptor() = default;
+    explicit Descriptor(int fd) : fd_(fd) {}
+    ~Descriptor();
+    Descriptor(Descriptor&& other) noexcept;
+    Descriptor& operator=(Descriptor&& other) noexcept;
+    [[nodiscard]] int get() const { return fd_; }
+    [[nodiscard]] bool open() const { return fd_ >= 0; }
+
+private:
+    int fd_ = -1;
+};
+
+enum class EndKind : std::uint8_t { killed_by_us, crashed, out_of_memory, exited };
+
+struct ChildEnd {
+    EndKind kind = EndKind::exited;
+    int number = 0;  // signal or exit code
+    [[nodiscard]] std::string sentence() const;
+};
+
+class Child {
+public:
+    // Runs `executable __engine 3` with one end of a new socket pair as descriptor 3.
+    [[nodiscard]] static Result<Child> start(const std::string& executable);
+    // Kills and reaps what still runs.
+    ~Child();
+    Child(Child&&) noexcept = default;
+    Child& operator=(Child&&) noexcept;
+
+    [[nodiscard]] int socket() const { return socket_.get(); }  // non-blocking
+    [[nodiscard]] int pidfd() const { return pidfd_.get(); }    // readable once it has ended
+    [[nodiscard]] pid_t pid() const { return pid_; }
+
+    void kill();
+    // After pidfd() became readable: reaps it. Waits if it has not ended yet.
+    [[nodiscard]] ChildEnd reap();
+
+private:
+    Child(Descriptor socket, Descriptor pidfd, pid_t pid)
+        : socket_(std::move(socket)), pidfd_(std::move(pidfd)), pid_(pid) {}
+
+    Descriptor socket_;
+    Descriptor pidfd_;
+    pid_t pid_ = -1;
+    bool killed_ = false;
+};
+
+}  // namespace millrace::engine

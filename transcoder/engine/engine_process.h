@@ -1,0 +1,85 @@
+#pragma once
+// One engine as the transcoder sees it: a process that takes a task at a time, is started before it
+// is needed, and is replaced whenever it dies, misbehaves or does not stop when told.
+//
+// Promises
+// - Every begin() is answered by exactly one on_finished or on_failed, unless stop() came first.
+// - After stop(), after a crash and after an engine died idle, on_ready comes exactly once, when
+//   the engine (the same or its successor) can take work again. The first start is not announced:
+//   begin() may be called at once, and waits for the process if need be.
+// - What the engine says is checked: lengths, order, indices, hashes' presence. One that breaks a
+//   rule is killed and counts as crashed; it works on hostile bytes.
+// - The source goes to the process block by block without a copy; a rendition arrives in pooled
+//   blocks.
+//
+// Killing at a deadline or after silence is the core's decision: it calls stop().
+//
+// Thread: loop; callbacks too. It must be the process's main thread or one that lives as long,
+// because an engine dies with the thread that started it. A callback may call begin() and stop(),
+// but not destroy the EngineProcess. Owner: the transcoder's service, one per slot.
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "common/base/result.h"
+#include "common/domain/engine_protocol.h"
+#include "common/runtime/loop.h"
+#include "common/runtime/payload.h"
+
+namespace millrace::engine {
+
+class EngineProcess {
+public:
+    struct Callbacks {
+        std::function<void(const SourceInfo&)> on_probed;
+        std::function<void(const EngineProgress&)> on_progress;
+        // Complete and with its hash as the engine computed it.
+        std::function<void(const RenditionReport&, PayloadPtr)> on_rendition;
+        std::function<void(const TranscodeReport&)> on_finished;
+        // `crashed`: the process died over the task; else it said why and lives on.
+        std::function<void(const Error&, bool crashed)> on_failed;
+        std::function<void()> on_ready;
+        // The process died while it had no task; `why` is a sentence for the log.
+        std::function<void(const std::string& why)> on_lost;
+    };
+
+    // Starts the process at once. `executable`: a binary whose main() hands "__engine" to
+    // engine_main(); normally our own.
+    EngineProcess(Loop& loop, std::shared_ptr<BlockPool> pool, Callbacks callbacks,
+                  std::string executable = "/proc/self/exe");
+    ~EngineProcess();  // kills the process
+    EngineProcess(const EngineProcess&) = delete;
+    EngineProcess& operator=(const EngineProcess&) = delete;
+
+    // Only while no task is running. The source follows by feed() and end_input().
+    void begin(const EngineTask& task);
+    // The next bytes of the source; kept until they are written.
+    void feed(PayloadPtr source);
+    void end_input();
+    // Less than kQueuedBytesMax of the source wait to be written: a source that is still arriving
+    // should be fed only then.
+    [[nodiscard]] bool can_feed() const;
+    // Ends the running task: by a word if the engine obeys within kObeyWithin, else by kill.
+    // Nothing more is said about the task. Without a task: does nothing.
+    void stop();
+
+    [[nodiscard]] bool busy() const;
+    // For metrics: processes started after the first.
+    [[nodiscard]] std::uint64_t restarts() const;
+    [[nodiscard]] int pid() const;  // -1 while there is none
+
+    static constexpr std::size_t kQueuedBytesMax = 4 * 1024 * 1024;
+    // Counted from when the process is up; one that does not come up gets kUpWithin.
+    static constexpr Duration kObeyWithin = std::chrono::milliseconds(500);
+    static constexpr Duration kUpWithin = std::chrono::seconds(10);
+    // Between attempts to start a process that dies before it is up; doubles up to the maximum.
+    static constexpr Duration kRestartPause = std::chrono::milliseconds(100);
+    static constexpr Duration kRestartPauseMax = std::chrono::seconds(5);
+
+private:
+    class Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace millrace::engine

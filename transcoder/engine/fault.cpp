@@ -1,0 +1,70 @@
+#include "transcoder/engine/fault.h"
+
+#ifdef MILLRACE_FAULT_HOOKS
+
+#include <csignal>
+#include <cstdlib>
+#include <cstring>
+#include <string>
+#include <vector>
+
+#include <unistd.h>
+
+#include "transcoder/engine/engine_main.h"
+
+namespace millrace::engine {
+namespace {
+
+constexpr std::size_t kHogStep = 64UL * 1024 * 1024;
+// Sanitized builds have no memory limit: there the hog ends as the limit would end it, early.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr std::size_t kHogSteps = 2;
+#else
+constexpr std::size_t kHogSteps = 64;
+#endif
+
+void hog() {
+    std::vector<char*> held;
+    for (std::size_t i = 0; i < kHogSteps; ++i) {
+        auto* more = new char[kHogStep];
+        std::memset(more, 1, kHogStep);
+        held.push_back(more);
+    }
+    _exit(kExitOutOfMemory);
+}
+
+}  // namespace
+
+void planted_fault(std::uint64_t seq) {
+    const char* wish = std::getenv("MILLRACE_ENGINE_FAULT");
+    if (wish == nullptr)
+        return;
+    const std::string text(wish);
+    const auto colon = text.find(':');
+    if (colon != std::string::npos && text.substr(colon + 1) != std::to_string(seq))
+        return;
+    const std::string name = text.substr(0, colon);
+    if (name == "segv") {
+        signal(SIGSEGV, SIG_DFL);  // not the sanitizer's report
+        raise(SIGSEGV);
+    } else if (name == "hang") {
+        while (true)
+            pause();
+    } else if (name == "hog") {
+        hog();
+    } else if (name == "exit") {
+        _exit(1);
+    }
+}
+
+}  // namespace millrace::engine
+
+#else
+
+namespace millrace::engine {
+
+void planted_fault(std::uint64_t) {}
+
+}  // namespace millrace::engine
+
+#endif

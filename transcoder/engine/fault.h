@@ -1,0 +1,14 @@
+#pragma once
+// Planted faults for tests: MILLRACE_ENGINE_FAULT=segv|hang|hog|exit, or with ":SEQ" behind it for
+// one segment only. Read in builds with MILLRACE_FAULT_HOOKS and nowhere else.
+//
+// Thread: the engine's working thread.
+
+#include <cstdint>
+
+namespace millrace::engine {
+
+// Called when a task has shown its first progress; does not return if its fault is planted.
+void planted_fault(std::uint64_t seq);
+
+}  // namespace millrace::engine

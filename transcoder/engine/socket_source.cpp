@@ -1,0 +1,46 @@
+#include "transcoder/engine/socket_source.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace millrace::engine {
+
+void SocketSource::fill(std::vector<std::uint8_t> bytes) {
+    const std::lock_guard lock(mutex_);
+    if (stopped_ || received_ > bytes_max_)
+        return;
+    received_ += bytes.size();
+    waiting_.push_back(std::move(bytes));
+    changed_.notify_all();
+}
+
+void SocketSource::finish() {
+    const std::lock_guard lock(mutex_);
+    finished_ = true;
+    changed_.notify_all();
+}
+
+void SocketSource::stop() {
+    const std::lock_guard lock(mutex_);
+    stopped_ = true;
+    waiting_.clear();
+    changed_.notify_all();
+}
+
+std::size_t SocketSource::read(std::span<std::uint8_t> out) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return !waiting_.empty() || finished_ || stopped_; });
+    if (waiting_.empty())
+        return 0;
+    const std::vector<std::uint8_t>& front = waiting_.front();
+    const std::size_t count = std::min(out.size(), front.size() - front_used_);
+    std::memcpy(out.data(), front.data() + front_used_, count);
+    front_used_ += count;
+    if (front_used_ == front.size()) {
+        waiting_.pop_front();
+        front_used_ = 0;
+    }
+    return count;
+}
+
+}  // namespace millrace::engine
