@@ -50,6 +50,13 @@ Result<Duration> parse_limit(const std::string& text) {
     return value;
 }
 
+Result<std::uint64_t> parse_body(const std::string& text) {
+    auto value = parse_bytes(text);
+    if (value && (*value < 1024 || *value > (1ULL << 30)))
+        return error(ErrorKind::bad_input, "must be between 1KiB and 1GiB");
+    return value;
+}
+
 auto count(std::uint64_t low, std::uint64_t high) {
     return [low, high](const std::string& text) { return parse_count(text, low, high); };
 }
@@ -59,7 +66,6 @@ struct Table {
     TranscoderConfig config;
     CountOrAuto slots;
     std::vector<Label> labels;
-    Size size_max{4096, 2304};
     std::map<std::string, std::string> environment;
 
     void add_joining(std::vector<Flag>& flags);
@@ -67,7 +73,6 @@ struct Table {
     void add_limits(std::vector<Flag>& flags);
     void check_run(const Given& given, Mistakes& mistakes);
     void check_labels(const Given& given, Mistakes& mistakes);
-    void check_limits();
     void check_transcode(const Given& given, Mistakes& mistakes);
     Command run();
     Command devices();
@@ -105,20 +110,17 @@ void Table::add_running(std::vector<Flag>& flags) {
 }
 
 void Table::add_limits(std::vector<Flag>& flags) {
-    MediaLimits& limits = config.limits;
+    SegmentLimits& limits = config.limits;
+    flags.push_back(value_flag({"body-max", "BYTES", "largest segment", "32MiB"}, limits.body_bytes,
+                               parse_body));
     flags.push_back(value_flag({"segment-duration-max", "D", "longest segment", "60s"},
                                limits.duration, parse_limit));
     flags.push_back(value_flag({"segment-frames-max", "N", "most frames of a segment", "4000"},
                                limits.frames, count(1, 100'000)));
     flags.push_back(value_flag({"segment-size-max", "WxH", "largest picture", "4096x2304"},
-                               size_max, parse_size));
+                               limits.picture, parse_size));
     flags.push_back(value_flag({"segment-streams-max", "N", "most streams of a segment", "8"},
                                limits.streams, count(1, 64)));
-}
-
-void Table::check_limits() {
-    config.limits.width = std::max(size_max.width, size_max.height);
-    config.limits.height = std::min(size_max.width, size_max.height);
 }
 
 void Table::check_labels(const Given& given, Mistakes& mistakes) {
@@ -136,7 +138,6 @@ void Table::check_run(const Given& given, Mistakes& mistakes) {
     if (config.orchestrators.size() > kOrchestratorsMax)
         mistakes.push_back({given.origin("orch-addr"), "there can be at most 16"});
     check_labels(given, mistakes);
-    check_limits();
     config.slots_auto = !slots.has_value();
     config.slots = slots.value_or(slots_for(cpu_budget()));
     if (config.name.empty())
@@ -148,7 +149,6 @@ void Table::check_run(const Given& given, Mistakes& mistakes) {
 }
 
 void Table::check_transcode(const Given& given, Mistakes& mistakes) {
-    check_limits();
     if (!given.has("out-dir"))
         mistakes.push_back({given.origin("out-dir"), "is required: where the renditions go"});
 }

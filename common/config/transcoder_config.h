@@ -14,20 +14,11 @@
 #include "common/config/secret.h"
 #include "common/config/values.h"
 #include "common/domain/rendition.h"
+#include "common/domain/segment_limits.h"
 
 namespace millrace::config {
 
 enum class TranscoderCommand : std::uint8_t { run, devices, transcode };
-
-// What an engine counts in a segment, whatever its headers say.
-struct MediaLimits {
-    Duration duration = std::chrono::seconds(60);
-    std::uint32_t frames = 4000;  // decoded
-    std::int32_t width = 4096;    // pixels, the longer side
-    std::int32_t height = 2304;   // pixels, the shorter side
-    std::uint32_t streams = 8;
-    bool operator==(const MediaLimits&) const = default;
-};
 
 inline constexpr std::size_t kOrchestratorsMax = 16;
 inline constexpr std::size_t kLabelsMax = 32;
@@ -48,7 +39,7 @@ struct TranscoderConfig {
     bool exit_if_unreachable = false;
 
     // run, transcode
-    MediaLimits limits;
+    SegmentLimits limits;  // what an engine counts in a segment, whatever its headers say
     LogOptions log;
 
     // transcode

@@ -244,7 +244,7 @@ TEST_CASE("the transcoder's defaults are the contract's", "[config][options]") {
     CHECK(to_string(c.admin_addr) == "127.0.0.1:6935");
     CHECK(c.drain_timeout == 30s);
     CHECK_FALSE(c.exit_if_unreachable);
-    CHECK(c.limits == MediaLimits{});
+    CHECK(c.limits == SegmentLimits{});
     CHECK(good_transcoder({"--orch-addr", "h:1"}, {{"STATE_DIRECTORY", "/s"}}).data_dir == "/s");
 }
 

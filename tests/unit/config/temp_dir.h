@@ -11,8 +11,8 @@ namespace millrace::test {
 
 class TempDir {
 public:
-    TempDir() {
-        std::string name = (std::filesystem::temp_directory_path() / "millrace-XXXXXX").string();
+    explicit TempDir(const std::filesystem::path& below = std::filesystem::temp_directory_path()) {
+        std::string name = (below / "millrace-XXXXXX").string();
         path_ = ::mkdtemp(name.data());
     }
     ~TempDir() {

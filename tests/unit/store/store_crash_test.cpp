@@ -81,7 +81,7 @@ std::uint64_t booked_without_gap(const std::string& dir) {
 }  // namespace
 
 TEST_CASE("a writer killed at any instant has lost nothing it acknowledged", "[store]") {
-    const TempDir dir;
+    const DataFolder dir;
     Mailbox mailbox;
     Rng rng(2);
     std::uint64_t next = 0;
@@ -96,7 +96,7 @@ TEST_CASE("a writer killed at any instant has lost nothing it acknowledged", "[s
 }
 
 TEST_CASE("a log cut short anywhere opens to a whole prefix", "[store]") {
-    const TempDir dir;
+    const DataFolder dir;
     Mailbox mailbox;
     const std::string origin = dir / "origin";
     crash_writer(origin, 0, 60);

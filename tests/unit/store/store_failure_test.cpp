@@ -48,7 +48,7 @@ int descriptor_of(const std::string& path) {
 }  // namespace
 
 TEST_CASE("a full disk stops the store, and room starts it again", "[store]") {
-    const TempDir dir;
+    const DataFolder dir;
     Mailbox mailbox;
     const auto opened = must_open(dir.path(), mailbox.executor());
     std::vector<bool> changes;
@@ -83,7 +83,7 @@ TEST_CASE("a full disk stops the store, and room starts it again", "[store]") {
 }
 
 TEST_CASE("after an I/O error the store stays stopped and acknowledges nothing", "[store]") {
-    const TempDir dir;
+    const DataFolder dir;
     Mailbox mailbox;
     {
         const auto opened = must_open(dir.path(), mailbox.executor());
@@ -111,7 +111,7 @@ TEST_CASE("after an I/O error the store stays stopped and acknowledges nothing",
 }
 
 TEST_CASE("another program that holds the file delays writes, it does not break them", "[store]") {
-    const TempDir dir;
+    const DataFolder dir;
     Mailbox mailbox;
     const auto opened = must_open(dir.path(), mailbox.executor());
     SQLite::Database operator_shell(dir / "millrace.db", SQLite::OPEN_READWRITE);
@@ -127,7 +127,7 @@ TEST_CASE("another program that holds the file delays writes, it does not break 
 }
 
 TEST_CASE("a row that cannot be written fails alone", "[store]") {
-    const TempDir dir;
+    const DataFolder dir;
     Mailbox mailbox;
     const auto opened = must_open(dir.path(), mailbox.executor());
     SQLite::Database(dir / "millrace.db", SQLite::OPEN_READWRITE)

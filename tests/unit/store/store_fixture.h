@@ -4,11 +4,13 @@
 #include <chrono>
 #include <condition_variable>
 #include <deque>
+#include <filesystem>
 #include <functional>
 #include <mutex>
 #include <string>
 
 #include <SQLiteCpp/SQLiteCpp.h>
+#include <unistd.h>
 
 #include "orchestrator/store/store.h"
 #include "tests/support/catch.h"
@@ -17,6 +19,15 @@
 namespace millrace::test {
 
 namespace store = orchestrator::store;
+
+// A folder in memory where there is one: a kill does not lose what the kernel has, so these tests need
+// no disk, and waiting for one would be most of their time.
+class DataFolder : public TempDir {
+public:
+    DataFolder()
+        : TempDir(::access("/dev/shm", W_OK) == 0 ? "/dev/shm"
+                                                  : std::filesystem::temp_directory_path()) {}
+};
 
 // Collects what the store posts; the test runs it when it likes.
 class Mailbox {

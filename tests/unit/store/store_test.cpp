@@ -12,7 +12,7 @@ using namespace millrace::test;
 using Catch::Contains;
 
 TEST_CASE("the epoch grows by one with every start, and the secrets stay", "[store]") {
-    const TempDir dir;
+    const DataFolder dir;
     Mailbox mailbox;
     store::Identity first;
     for (std::uint64_t start = 1; start <= 3; ++start) {
@@ -35,8 +35,8 @@ TEST_CASE("the epoch grows by one with every start, and the secrets stay", "[sto
 }
 
 TEST_CASE("two data directories have nothing in common", "[store]") {
-    const TempDir a;
-    const TempDir b;
+    const DataFolder a;
+    const DataFolder b;
     Mailbox mailbox;
     const auto one = must_open(a.path(), mailbox.executor()).restored.identity;
     const auto other = must_open(b.path(), mailbox.executor()).restored.identity;
@@ -46,7 +46,7 @@ TEST_CASE("two data directories have nothing in common", "[store]") {
 }
 
 TEST_CASE("what holds secrets is closed to others, and refused when it is not", "[store]") {
-    const TempDir dir;
+    const DataFolder dir;
     Mailbox mailbox;
     const std::string data = dir / "a/b";
     (void)must_open(data, mailbox.executor());
@@ -65,7 +65,7 @@ TEST_CASE("what holds secrets is closed to others, and refused when it is not", 
 }
 
 TEST_CASE("a second orchestrator on the directory is refused by name of the flag", "[store]") {
-    const TempDir dir;
+    const DataFolder dir;
     Mailbox mailbox;
     {
         const auto opened = must_open(dir.path(), mailbox.executor());
@@ -78,7 +78,7 @@ TEST_CASE("a second orchestrator on the directory is refused by name of the flag
 }
 
 TEST_CASE("a directory that cannot be ours is refused by name of the flag", "[store]") {
-    const TempDir dir;
+    const DataFolder dir;
     Mailbox mailbox;
     dir.write("file", "x");
     for (const std::string& path : {dir / "file", dir / "file/below"}) {
@@ -90,7 +90,7 @@ TEST_CASE("a directory that cannot be ours is refused by name of the flag", "[st
 }
 
 TEST_CASE("a file that is not ours, or a later version's, is left alone", "[store]") {
-    const TempDir dir;
+    const DataFolder dir;
     Mailbox mailbox;
     dir.write("text/millrace.db", std::string(5000, 'x'));
     const auto text = store::open_sqlite(dir / "text", mailbox.executor());
@@ -113,7 +113,7 @@ TEST_CASE("a file that is not ours, or a later version's, is left alone", "[stor
 }
 
 TEST_CASE("a committed segment is booked once, however often it is committed", "[store]") {
-    const TempDir dir;
+    const DataFolder dir;
     Mailbox mailbox;
     const auto opened = must_open(dir.path(), mailbox.executor());
     CHECK(commit(*opened.store, mailbox, a_segment(7)));
@@ -132,7 +132,7 @@ TEST_CASE("a committed segment is booked once, however often it is committed", "
 }
 
 TEST_CASE("answers come through the executor, in the order of the calls", "[store]") {
-    const TempDir dir;
+    const DataFolder dir;
     Mailbox mailbox;
     const auto opened = must_open(dir.path(), mailbox.executor());
     std::vector<std::uint64_t> answered;
@@ -149,7 +149,7 @@ TEST_CASE("answers come through the executor, in the order of the calls", "[stor
 }
 
 TEST_CASE("a restart finds sessions, tokens and enrolments as they were", "[store]") {
-    const TempDir dir;
+    const DataFolder dir;
     Mailbox mailbox;
     const store::JoinTokenRow token{"aa", "enrolment", {1}, {2}, true, false};
     store::JoinTokenRow revoked{"bb", "other", {2}, {0}, false, false};
@@ -192,7 +192,7 @@ TEST_CASE("a restart finds sessions, tokens and enrolments as they were", "[stor
 }
 
 TEST_CASE("a session resumes from its newest committed segment", "[store]") {
-    const TempDir dir;
+    const DataFolder dir;
     Mailbox mailbox;
     {
         const auto opened = must_open(dir.path(), mailbox.executor());
@@ -214,7 +214,7 @@ TEST_CASE("a session resumes from its newest committed segment", "[store]") {
 }
 
 TEST_CASE("sequence numbers keep all 64 bits", "[store]") {
-    const TempDir dir;
+    const DataFolder dir;
     Mailbox mailbox;
     {
         const auto opened = must_open(dir.path(), mailbox.executor());
@@ -228,7 +228,7 @@ TEST_CASE("sequence numbers keep all 64 bits", "[store]") {
 }
 
 TEST_CASE("closing the store writes what waits", "[store]") {
-    const TempDir dir;
+    const DataFolder dir;
     Mailbox mailbox;
     {
         const auto opened = must_open(dir.path(), mailbox.executor());
@@ -241,7 +241,7 @@ TEST_CASE("closing the store writes what waits", "[store]") {
 }
 
 TEST_CASE("names that strangers chose are data, not SQL", "[store]") {
-    const TempDir dir;
+    const DataFolder dir;
     Mailbox mailbox;
     const auto opened = must_open(dir.path(), mailbox.executor());
     auto record = a_segment(1, "x'); DROP TABLE segments; --");
@@ -251,7 +251,7 @@ TEST_CASE("names that strangers chose are data, not SQL", "[store]") {
 }
 
 TEST_CASE("free space of the data directory is told", "[store]") {
-    const TempDir dir;
+    const DataFolder dir;
     Mailbox mailbox;
     const auto opened = must_open(dir.path(), mailbox.executor());
     CHECK(opened.store->free_bytes() > 0);
