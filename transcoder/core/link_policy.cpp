@@ -15,7 +15,6 @@ constexpr std::int64_t kHeartbeatMsMax = 10'000;
 constexpr std::int64_t kLeaseMsMin = 200;
 constexpr std::int64_t kLeaseMsMax = 60'000;
 constexpr int kExitRefused = 77;
-constexpr int kExitConfiguration = 78;
 
 std::int64_t micros(TimePoint t) {
     return std::chrono::duration_cast<std::chrono::microseconds>(t.time_since_epoch()).count();
@@ -79,9 +78,9 @@ Duration LinkPolicy::jitter(Duration up_to) {
 void LinkPolicy::open(TimePoint now, Effects& out) {
     if (own_key_known_ || entry().has_token)
         return reopen(!own_key_known_, now, out);
-    leave(kExitConfiguration,
-          "--join-token: this transcoder was never enrolled with " + entry().address +
-              " and has no token for it",
+    leave(kExitRefused,
+          "join refused: never enrolled with " + entry().address +
+              " and no token for it; give it one with --join-token",
           out);
 }
 

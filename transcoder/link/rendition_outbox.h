@@ -24,7 +24,7 @@ namespace millrace::transcoder {
 
 class RenditionOutbox {
 public:
-    static constexpr std::size_t kTransfersMax = 4096;
+    static constexpr std::size_t kTransfersMax = 32'768;  // 256 slots, 12 tasks, 8 renditions
 
     using Attempt = std::pair<TaskId, AttemptNo>;
     using Sink = std::function<net::SendResult(const Chunk&, const net::Slice& body)>;

@@ -302,7 +302,7 @@ TEST_CASE("without a token and without an earlier join nothing is tried", "[tran
     config.orchestrators[0].enrolled = false;
     Rig rig(config);
     REQUIRE(rig.exited());
-    CHECK(rig.exited()->code == 78);
+    CHECK(rig.exited()->code == 77);
     CHECK(rig.exited()->message.find("--join-token") != std::string::npos);
 }
 

@@ -1,0 +1,60 @@
+#pragma once
+// What a transcoder keeps between starts: its key, the orchestrators it is enrolled with, the token
+// of its admin door, and where it listens now. One transcoder per directory: it is locked for as
+// long as this object lives.
+//
+//   lock, curve.key, admin.token, orchestrators.json, endpoints.json      (all 0600, directory 0700)
+//
+// Errors are ErrorKind::bad_input with a sentence that names --data-dir.
+//
+// Thread: its owner's. Owner: run.
+
+#include <map>
+#include <string>
+#include <string_view>
+
+#include "common/base/result.h"
+#include "common/net/keys.h"
+
+namespace millrace::transcoder {
+
+// An orchestrator that let our key in.
+struct KnownOrchestrator {
+    net::PublicKey key;
+    std::string name;  // ours, as it calls us
+};
+
+class DataDir {
+public:
+    // Makes the directory if need be and locks it.
+    [[nodiscard]] static Result<DataDir> open(const std::string& path);
+    ~DataDir();
+    DataDir(DataDir&& other) noexcept;
+    DataDir& operator=(DataDir&& other) noexcept;
+
+    // Made and kept at the first start.
+    [[nodiscard]] Result<net::KeyPair> key_pair() const;
+    [[nodiscard]] Result<net::Secret<std::string>> admin_token() const;
+
+    // By control address, "HOST:PORT". A file that cannot be understood is an error: losing it
+    // would cost the operator a new token.
+    [[nodiscard]] Result<std::map<std::string, KnownOrchestrator>> orchestrators() const;
+    [[nodiscard]] Result<void> save_orchestrators(
+        const std::map<std::string, KnownOrchestrator>& orchestrators) const;
+
+    // Ports in use, for people and tests: {"admin": "HOST:PORT", "pid": N}.
+    [[nodiscard]] Result<void> save_endpoints(const std::string& admin) const;
+
+    [[nodiscard]] const std::string& path() const { return path_; }
+
+private:
+    DataDir(std::string path, int lock) : path_(std::move(path)), lock_(lock) {}
+    [[nodiscard]] std::string file(std::string_view name) const;
+    // Whole or not at all.
+    [[nodiscard]] Result<void> write(std::string_view name, std::string_view text) const;
+
+    std::string path_;
+    int lock_ = -1;
+};
+
+}  // namespace millrace::transcoder

@@ -1,0 +1,82 @@
+#pragma once
+// EngineBay: one engine process per slot, started before it is needed. Ties an engine's words to
+// the task its slot is at, and counts why engines had to be replaced.
+//
+// Thread: loop, which must be the process's main thread (engines die with the thread that started
+// them). Owner: the service.
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/domain/engine_protocol.h"
+#include "common/runtime/loop.h"
+#include "common/runtime/payload.h"
+#include "transcoder/core/transcoder_core.h"
+
+namespace millrace::engine {
+class EngineProcess;
+}
+
+namespace millrace::transcoder {
+
+// What engines tell; the service implements it.
+class EngineEvents {
+public:
+    virtual ~EngineEvents() = default;
+    virtual void engine_progress(SlotNo slot, TaskRef task, Duration done, Duration total,
+                                 std::int64_t frames) = 0;
+    virtual void engine_rendition(TaskRef task, const RenditionReport& report,
+                                  PayloadPtr bytes) = 0;
+    virtual void engine_finished(SlotNo slot, TaskRef task, const TranscodeReport& report) = 0;
+    virtual void engine_failed(SlotNo slot, TaskRef task, const Error& problem, bool crashed) = 0;
+    virtual void engine_lost(SlotNo slot, const std::string& why) = 0;
+    virtual void engine_ready(SlotNo slot) = 0;
+    // Counted once the new process is up. `reason`: crash, hang, cancelled.
+    virtual void engine_restarted(std::string_view reason) = 0;
+};
+
+class EngineBay {
+public:
+    EngineBay(Loop& loop, std::shared_ptr<BlockPool> pool, std::uint32_t slots,
+              EngineEvents& events);
+    ~EngineBay();
+    EngineBay(const EngineBay&) = delete;
+    EngineBay& operator=(const EngineBay&) = delete;
+
+    void start(SlotNo slot, TaskRef task, const EngineTask& what, PayloadPtr source);
+    // engine_ready follows. `cancelled`: nobody wants the task any more; else it hung.
+    void stop(SlotNo slot, bool cancelled);
+
+private:
+    struct Berth {
+        std::unique_ptr<engine::EngineProcess> process;
+        std::optional<TaskRef> task;
+        Duration done{0};
+        Duration total{0};
+        std::int64_t frames = 0;
+        std::string_view reason = "crash";  // why a restart would be
+        std::uint64_t restarts_seen = 0;
+    };
+
+    [[nodiscard]] std::unique_ptr<engine::EngineProcess> make_process(SlotNo slot);
+    [[nodiscard]] Berth& at(SlotNo slot) { return berths_.at(slot.value); }
+    void probed(SlotNo slot, const SourceInfo& source);
+    void progressed(SlotNo slot, const EngineProgress& progress);
+    void made(SlotNo slot, const RenditionReport& report, PayloadPtr bytes);
+    void finished(SlotNo slot, const TranscodeReport& report);
+    void failed(SlotNo slot, const Error& problem, bool crashed);
+    void ready(SlotNo slot);
+    void tell_progress(SlotNo slot);
+
+    Loop& loop_;
+    std::shared_ptr<BlockPool> pool_;
+    EngineEvents& events_;
+    std::vector<Berth> berths_;
+    std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace millrace::transcoder

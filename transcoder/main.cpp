@@ -1,0 +1,50 @@
+// The transcoder's program: an engine, a worker, or one of its commands.
+
+#include <algorithm>
+#include <cstdlib>
+#include <string_view>
+
+#include "common/config/cpu_budget.h"
+#include "common/config/exit_code.h"
+#include "common/config/transcoder_config.h"
+#include "common/runtime/log.h"
+#include "transcoder/commands/devices.h"
+#include "transcoder/commands/transcode.h"
+#include "transcoder/engine/engine_main.h"
+#include "transcoder/run.h"
+
+namespace {
+
+using millrace::config::TranscoderCommand;
+using millrace::config::TranscoderConfig;
+
+int run_command(const TranscoderConfig& config) {
+    switch (config.command) {
+        case TranscoderCommand::run:
+            return millrace::transcoder::run(config);
+        case TranscoderCommand::devices:
+            return millrace::transcoder::run_devices(config.json);
+        case TranscoderCommand::transcode: {
+            const int threads = std::max(1, static_cast<int>(millrace::config::cpu_budget()));
+            return millrace::transcoder::run_transcode({config.inputs, config.ladder,
+                                                        config.out_dir, config.json, config.limits,
+                                                        threads});
+        }
+    }
+    return millrace::config::kExitUsage;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+    namespace engine = millrace::engine;
+    // Before anything else: an engine has no configuration, and what it inherits is not for it.
+    if (argc > 1 && std::string_view(argv[1]) == engine::kEngineArgument)
+        return engine::engine_main(argc > 2 ? std::atoi(argv[2]) : engine::kEngineSocket);
+    const auto setup =
+        millrace::config::read_transcoder_config(millrace::config::invocation_of(argc, argv));
+    if (!setup.config)
+        return millrace::config::finish_without_running(setup.exit_code, setup.text);
+    millrace::log::configure(setup.config->log);
+    return run_command(*setup.config);
+}

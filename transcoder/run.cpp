@@ -1,0 +1,211 @@
+#include "transcoder/run.h"
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <fstream>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/config/cpu_budget.h"
+#include "common/config/exit_code.h"
+#include "common/config/version.h"
+#include "common/net/context.h"
+#include "common/net/join_token.h"
+#include "common/net/keys.h"
+#include "common/runtime/log.h"
+#include "common/runtime/loop.h"
+#include "transcoder/admin.h"
+#include "transcoder/data_dir.h"
+#include "transcoder/service.h"
+#include "transcoder/task_metrics.h"
+
+namespace millrace::transcoder {
+namespace {
+
+constexpr std::uint32_t kEngineThreadsMax = 16;
+
+int fail(int code, const std::string& message) {
+    std::fprintf(stderr, "transcoder: %s\n", message.c_str());
+    return code;
+}
+
+std::string processor_name() {
+    std::ifstream cpus("/proc/cpuinfo");
+    for (std::string line; std::getline(cpus, line);)
+        if (line.starts_with("model name"))
+            if (const auto colon = line.find(": "); colon != std::string::npos)
+                return line.substr(colon + 2);
+    return "CPU";
+}
+
+// What the CPU pipeline of this build does (common/domain/supported.h refuses the rest).
+Capabilities cpu_capabilities() {
+    Capabilities offered;
+    offered.decode = {VideoCodec::h264};
+    offered.encode = {VideoCodec::h264};
+    offered.containers_out = {Container::mpegts};
+    offered.color_depth_max = 8;
+    return offered;
+}
+
+// Everything `run` consists of, built in this order and taken down in reverse.
+class Transcoder {
+public:
+    explicit Transcoder(const config::TranscoderConfig& config) : config_(config) {}
+
+    int run() {
+        if (const int code = build(); code != config::kExitDone)
+            return code;
+        std::signal(SIGPIPE, SIG_IGN);
+        loop_.on_signal({SIGTERM, SIGINT}, [this](int) {
+            log::info("main", "leaving: running tasks are finished, none is taken");
+            service_->drain();
+        });
+        log::info("main", "serving",
+                  {{"name", config_.name},
+                   {"slots", std::to_string(config_.slots)},
+                   {"admin", admin_->endpoint()}});
+        service_->start();
+        loop_.run();
+        return exit_code_;
+    }
+
+private:
+    int build() {
+        if (const int code = read_tokens(); code != config::kExitDone)
+            return code;
+        if (const auto opened = open_data_dir(); !opened)
+            return fail(config::kExitConfig, opened.error().message);
+        metrics_.emplace(config::version());
+        service_.emplace(Service::Parts{loop_, context_, key_, pool_, *data_dir_, *metrics_},
+                         options(),
+                         [this](int code, const std::string& message) { leave(code, message); });
+        auto admin = Admin::start(loop_, *service_, *metrics_,
+                                  {config::to_string(config_.admin_addr), admin_token_,
+                                   config_.name, std::string(config::version())});
+        if (!admin)
+            return fail(config::kExitConfig, "--admin-addr: " + admin.error().message);
+        admin_ = std::move(*admin);
+        if (const auto saved = data_dir_->save_endpoints(admin_->endpoint()); !saved)
+            return fail(config::kExitConfig, saved.error().message);
+        return config::kExitDone;
+    }
+
+    int read_tokens() {
+        for (const config::Secret& text : config_.join_tokens) {
+            auto token = net::parse_join_token(text.reveal());
+            if (!token)
+                return fail(config::kExitRefused,
+                            "join refused: malformed: --join-token: " + token.error().message);
+            tokens_.push_back(std::move(*token));
+        }
+        return config::kExitDone;
+    }
+
+    Result<void> open_data_dir() {
+        auto opened = DataDir::open(config_.data_dir);
+        if (!opened)
+            return opened.error();
+        data_dir_.emplace(std::move(*opened));
+        auto key = data_dir_->key_pair();
+        if (!key)
+            return key.error();
+        key_ = std::move(*key);
+        auto token = data_dir_->admin_token();
+        if (!token)
+            return token.error();
+        admin_token_ = std::move(*token);
+        auto known = data_dir_->orchestrators();
+        if (!known)
+            return known.error();
+        known_ = std::move(*known);
+        return {};
+    }
+
+    [[nodiscard]] ServiceOptions options() const {
+        ServiceOptions options;
+        options.core = core_config();
+        for (std::size_t i = 0; i < config_.orchestrators.size(); ++i)
+            options.credentials.push_back(credentials_for(i));
+        options.limits = config_.limits;
+        const auto share = static_cast<std::uint32_t>(config::cpu_budget()) /
+                           std::max<std::uint32_t>(1, config_.slots);
+        options.engine_threads = std::clamp<std::uint32_t>(share, 1, kEngineThreadsMax);
+        return options;
+    }
+
+    [[nodiscard]] CoreConfig core_config() const {
+        CoreConfig core;
+        core.name = config_.name;
+        core.version = std::string(config::version());
+        core.key = TranscoderKey{key_.public_key.z85()};
+        core.incarnation = Incarnation{net::random_u64()};
+        core.slots = config_.slots;
+        core.capabilities = cpu_capabilities();
+        core.devices = {{"cpu", processor_name(), config_.slots}};
+        core.labels = config_.labels;
+        core.seed = net::random_u64();
+        core.exit_if_unreachable = config_.exit_if_unreachable;
+        core.drain_timeout = config_.drain_timeout;
+        for (const config::HostPort& address : config_.orchestrators)
+            core.orchestrators.push_back({config::to_string(address), false, false, ""});
+        return core;
+    }
+
+    // Tokens name orchestrators by key, not by address. As many tokens as addresses: the one at the
+    // same place first. Whatever the order, a token for somebody else is found out and the next is
+    // tried.
+    [[nodiscard]] Credentials credentials_for(std::size_t index) const {
+        std::vector<net::JoinToken> tokens = tokens_;
+        if (tokens.size() == config_.orchestrators.size() && !tokens.empty())
+            std::rotate(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(index),
+                        tokens.end());
+        return {known_key(index), std::move(tokens)};
+    }
+
+    // By address; else, with a single orchestrator, by what its token says: it may have moved.
+    [[nodiscard]] std::optional<net::PublicKey> known_key(std::size_t index) const {
+        const auto at = known_.find(config::to_string(config_.orchestrators[index]));
+        if (at != known_.end())
+            return at->second.key;
+        if (config_.orchestrators.size() != 1 || tokens_.size() != 1)
+            return std::nullopt;
+        for (const auto& [address, known] : known_)
+            if (known.key == tokens_.front().orchestrator)
+                return known.key;
+        return std::nullopt;
+    }
+
+    void leave(int code, const std::string& message) {
+        exit_code_ = code;
+        if (code == config::kExitDone)
+            log::info("main", "leaving", {{"reason", message}});
+        else
+            fail(code, message);
+        loop_.stop();
+    }
+
+    const config::TranscoderConfig& config_;
+    net::Context context_;
+    std::shared_ptr<BlockPool> pool_ = std::make_shared<BlockPool>();
+    Loop loop_;
+    std::vector<net::JoinToken> tokens_;
+    std::optional<DataDir> data_dir_;
+    net::KeyPair key_;
+    net::Secret<std::string> admin_token_;
+    std::map<std::string, KnownOrchestrator> known_;
+    std::optional<TaskMetrics> metrics_;
+    std::optional<Service> service_;
+    std::unique_ptr<Admin> admin_;
+    int exit_code_ = config::kExitDone;
+};
+
+}  // namespace
+
+int run(const config::TranscoderConfig& config) {
+    return Transcoder(config).run();
+}
+
+}  // namespace millrace::transcoder

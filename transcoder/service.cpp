@@ -1,0 +1,252 @@
+#include "transcoder/service.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/runtime/log.h"
+
+namespace millrace::transcoder {
+namespace {
+
+constexpr std::string_view kModule = "service";
+
+std::string text(std::uint64_t number) {
+    return std::to_string(number);
+}
+
+CoreConfig with_credentials(CoreConfig config, const std::vector<Credentials>& credentials) {
+    for (std::size_t i = 0; i < config.orchestrators.size(); ++i) {
+        OrchestratorEntry& entry = config.orchestrators[i];
+        entry.enrolled = credentials[i].knows_server();
+        entry.has_token = credentials[i].has_token();
+        entry.token_id = credentials[i].token_id();
+    }
+    return config;
+}
+
+}  // namespace
+
+Service::Service(Parts parts, ServiceOptions options,
+                 std::function<void(int, const std::string&)> leave)
+    : parts_(std::move(parts)),
+      options_(std::move(options)),
+      leave_(std::move(leave)),
+      core_(with_credentials(options_.core, options_.credentials)),
+      engines_(parts_.loop, parts_.pool, options_.core.slots, *this),
+      timer_(parts_.loop) {
+    if (auto known = parts_.data_dir.orchestrators())
+        known_ = std::move(*known);
+    for (std::uint32_t i = 0; i < options_.core.orchestrators.size(); ++i) {
+        links_.push_back(std::make_unique<OrchestratorLink>(
+            OrchestratorLink::Parts{parts_.loop, parts_.context, parts_.own, parts_.pool, *this},
+            OrchestratorIndex{i}, options_.core.orchestrators[i].address, options_.credentials[i]));
+        parts_.metrics.link(address(OrchestratorIndex{i}), false);
+    }
+}
+
+Service::~Service() = default;
+
+void Service::start() {
+    core_.start(now());
+    settle();
+}
+
+void Service::drain() {
+    core_.drain(now());
+    settle();
+}
+
+void Service::settle() {
+    if (batch_ != nullptr)
+        return;  // an effect led to this event: the loop below goes on
+    for (Effects effects = core_.take_effects(); !effects.empty(); effects = core_.take_effects()) {
+        batch_ = &effects;
+        for (const Effect& effect : effects)
+            std::visit([this](const auto& it) { perform(it); }, effect);
+        batch_ = nullptr;
+    }
+    const auto next = core_.next_deadline();
+    if (!next)
+        return timer_.cancel();
+    timer_.set(*next, [this] {
+        core_.advance_to(now());
+        settle();
+    });
+}
+
+// ---- links
+
+void Service::link_event(OrchestratorIndex from, LaneEvent event) {
+    core_.lane_event(from, event, now());
+    settle();
+}
+
+void Service::link_control(OrchestratorIndex from, const FromOrchestrator& message) {
+    core_.on_message(from, message, now());
+    settle();
+}
+
+void Service::link_payload(OrchestratorIndex from, const PayloadEnvelope& message) {
+    core_.on_payload(from, message, now());
+    settle();
+}
+
+void Service::link_source(TaskRef task, PayloadPtr source) {
+    const auto found = tasks_.find(task);
+    if (found == tasks_.end())
+        return;
+    found->second.source = std::move(source);
+    parts_.metrics.received(now() - found->second.expected_at);
+    core_.source_received(task, now());
+    settle();
+}
+
+void Service::link_source_broken(TaskRef task, const Error& problem) {
+    core_.source_failed(task, problem, now());
+    settle();
+}
+
+void Service::link_renditions_sent(TaskRef task) {
+    if (const auto found = tasks_.find(task); found != tasks_.end())
+        parts_.metrics.sent(now() - found->second.finished_at);
+    core_.renditions_sent(task, now());
+    settle();
+}
+
+void Service::perform(const OpenControl& effect) {
+    link(effect.orchestrator).open_control(effect.enrolling);
+}
+void Service::perform(const OpenPayload& effect) {
+    link(effect.orchestrator).open_payload(effect.endpoint);
+}
+void Service::perform(const CloseLanes& effect) {
+    link(effect.orchestrator).close();
+}
+void Service::perform(const SendControl& effect) {
+    link(effect.orchestrator).send_control(effect.message);
+}
+void Service::perform(const SendPayload& effect) {
+    link(effect.orchestrator).send_payload(effect.message);
+}
+
+void Service::perform(const RememberOrchestrator& effect) {
+    const auto server = link(effect.orchestrator).server();
+    if (!server)
+        return;
+    KnownOrchestrator& known = known_[address(effect.orchestrator)];
+    if (known.key == *server && known.name == effect.name)
+        return;
+    known = {*server, effect.name};
+    if (const auto saved = parts_.data_dir.save_orchestrators(known_); !saved)
+        log::error(
+            kModule, "cannot remember an orchestrator",
+            {{"orchestrator", address(effect.orchestrator)}, {"reason", saved.error().message}});
+}
+
+void Service::perform(const LinkChanged& effect) {
+    parts_.metrics.link(address(effect.orchestrator), effect.up);
+    log::write(effect.up ? LogLevel::info : LogLevel::warn, kModule,
+               effect.up ? "joined" : "not joined",
+               {{"orchestrator", address(effect.orchestrator)}, {"reason", effect.reason}});
+}
+
+// ---- tasks
+
+void Service::perform(const ExpectSource& effect) {
+    tasks_[effect.task].expected_at = now();
+    link(effect.task.orchestrator).expect_source(effect.task, effect.segment, effect.bytes);
+}
+
+void Service::perform(const StartEngine& effect) {
+    EngineTask task;
+    task.ladder = effect.dispatch.ladder;
+    task.seq = effect.dispatch.segment.seq;
+    task.seam = effect.dispatch.seam;
+    task.limits = options_.limits;
+    task.allow_audio_only = effect.dispatch.allow_audio_only;
+    task.threads = options_.engine_threads;
+    engines_.start(effect.slot, effect.task, task,
+                   std::exchange(tasks_[effect.task].source, nullptr));
+}
+
+// The core says in the same breath why: TaskEnded follows StopEngine.
+bool Service::stopped_by_cancel(const Effects& effects, TaskRef task) const {
+    return std::any_of(effects.begin(), effects.end(), [&](const Effect& effect) {
+        const auto* ended = std::get_if<TaskEnded>(&effect);
+        return ended != nullptr && ended->task == task && ended->outcome == "cancelled";
+    });
+}
+
+void Service::perform(const StopEngine& effect) {
+    engines_.stop(effect.slot, stopped_by_cancel(*batch_, effect.task));
+}
+
+void Service::perform(const DropTask& effect) {
+    tasks_.erase(effect.task);
+    link(effect.task.orchestrator).drop(effect.task);
+}
+
+void Service::perform(const TaskEnded& effect) {
+    parts_.metrics.task_ended(effect.outcome);
+    log::debug(kModule, "task ended",
+               {{"task", text(effect.task.task.value)},
+                {"attempt", text(effect.task.attempt.value)},
+                {"outcome", effect.outcome}});
+}
+
+void Service::perform(const Exit& effect) {
+    leave_(effect.code, effect.message);
+}
+
+// ---- engines
+
+void Service::engine_progress(SlotNo slot, TaskRef task, Duration done, Duration total,
+                              std::int64_t frames) {
+    core_.engine_progress(slot, task, done, total, frames, now());
+    settle();
+}
+
+void Service::engine_rendition(TaskRef task, const RenditionReport& report, PayloadPtr bytes) {
+    const auto added =
+        link(task.orchestrator).add_rendition(task, report.index, std::move(bytes), report.sha256);
+    if (!added)  // its task will not be finished in time: the orchestrator takes it elsewhere
+        log::error(kModule, "a rendition found no place",
+                   {{"task", text(task.task.value)}, {"reason", added.error().message}});
+}
+
+void Service::engine_finished(SlotNo slot, TaskRef task, const TranscodeReport& report) {
+    const auto found = tasks_.find(task);
+    if (found == tasks_.end())
+        return;
+    found->second.finished_at = now();
+    parts_.metrics.transcoded(report);
+    core_.engine_finished(slot, task, report, {}, now());
+    link(task.orchestrator).complete_renditions(task);
+    settle();
+}
+
+void Service::engine_failed(SlotNo slot, TaskRef task, const Error& problem, bool crashed) {
+    log::write(crashed ? LogLevel::warn : LogLevel::info, kModule, "a task failed",
+               {{"task", text(task.task.value)},
+                {"kind", std::string(to_string(problem.kind))},
+                {"reason", problem.message}});
+    core_.engine_failed(slot, task, problem, crashed, now());
+    settle();
+}
+
+void Service::engine_lost(SlotNo slot, const std::string& why) {
+    log::warn(kModule, "an idle engine ended", {{"slot", text(slot.value)}, {"reason", why}});
+    core_.engine_lost(slot, now());
+    settle();
+}
+
+void Service::engine_ready(SlotNo slot) {
+    core_.engine_ready(slot, now());
+    settle();
+}
+
+void Service::engine_restarted(std::string_view reason) {
+    parts_.metrics.engine_restarted(reason);
+}
+
+}  // namespace millrace::transcoder

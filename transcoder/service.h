@@ -1,0 +1,122 @@
+#pragma once
+// Service: the transcoder's loop. It owns the core, the links and the engines, and carries out the
+// core's effects; everything that reaches the core passes here, on one thread.
+//
+// Each entry does the same three things: tell the core, carry out the effects, set the timer to the
+// core's next deadline. Bytes stay here and in the links: the core knows ids.
+//
+// Thread: loop. Owner: run.
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/domain/segment_limits.h"
+#include "common/net/context.h"
+#include "common/net/keys.h"
+#include "common/runtime/loop.h"
+#include "common/runtime/payload.h"
+#include "transcoder/core/transcoder_core.h"
+#include "transcoder/data_dir.h"
+#include "transcoder/engine_bay.h"
+#include "transcoder/link/credentials.h"
+#include "transcoder/link/orchestrator_link.h"
+#include "transcoder/task_metrics.h"
+
+namespace millrace::transcoder {
+
+struct ServiceOptions {
+    CoreConfig core;  // enrolled, has_token and token_id are filled in from `credentials`
+    std::vector<Credentials> credentials;  // one per orchestrator, in order
+    SegmentLimits limits;
+    std::uint32_t engine_threads = 1;
+};
+
+class Service final : public LinkEvents, public EngineEvents {
+public:
+    struct Parts {
+        Loop& loop;
+        const net::Context& context;
+        const net::KeyPair& own;
+        std::shared_ptr<BlockPool> pool;
+        const DataDir& data_dir;
+        TaskMetrics& metrics;
+    };
+
+    // `leave` is called once, when the process is to end with that code and that sentence.
+    Service(Parts parts, ServiceOptions options,
+            std::function<void(int code, const std::string& message)> leave);
+    ~Service() override;
+
+    void start();
+    // The first call drains, the second leaves at once.
+    void drain();
+
+    [[nodiscard]] CoreStatus status() const { return core_.status(); }
+    [[nodiscard]] bool ready() const { return core_.ready(); }
+
+    // LinkEvents
+    void link_event(OrchestratorIndex from, LaneEvent event) override;
+    void link_control(OrchestratorIndex from, const FromOrchestrator& message) override;
+    void link_payload(OrchestratorIndex from, const PayloadEnvelope& message) override;
+    void link_source(TaskRef task, PayloadPtr source) override;
+    void link_source_broken(TaskRef task, const Error& problem) override;
+    void link_renditions_sent(TaskRef task) override;
+
+    // EngineEvents
+    void engine_progress(SlotNo slot, TaskRef task, Duration done, Duration total,
+                         std::int64_t frames) override;
+    void engine_rendition(TaskRef task, const RenditionReport& report, PayloadPtr bytes) override;
+    void engine_finished(SlotNo slot, TaskRef task, const TranscodeReport& report) override;
+    void engine_failed(SlotNo slot, TaskRef task, const Error& problem, bool crashed) override;
+    void engine_lost(SlotNo slot, const std::string& why) override;
+    void engine_ready(SlotNo slot) override;
+    void engine_restarted(std::string_view reason) override;
+
+private:
+    // What the shell knows of a task the core holds.
+    struct Task {
+        PayloadPtr source;  // until an engine has it
+        TimePoint expected_at;
+        TimePoint finished_at;
+    };
+
+    [[nodiscard]] TimePoint now() const { return parts_.loop.now(); }
+    [[nodiscard]] OrchestratorLink& link(OrchestratorIndex which) {
+        return *links_.at(which.value);
+    }
+    [[nodiscard]] const std::string& address(OrchestratorIndex which) const {
+        return links_.at(which.value)->address();
+    }
+    // Carries out everything the core wants done, then sets the timer.
+    void settle();
+    void perform(const OpenControl& effect);
+    void perform(const OpenPayload& effect);
+    void perform(const CloseLanes& effect);
+    void perform(const SendControl& effect);
+    void perform(const SendPayload& effect);
+    void perform(const ExpectSource& effect);
+    void perform(const StartEngine& effect);
+    void perform(const StopEngine& effect);
+    void perform(const DropTask& effect);
+    void perform(const RememberOrchestrator& effect);
+    void perform(const LinkChanged& effect);
+    void perform(const TaskEnded& effect);
+    void perform(const Exit& effect);
+    [[nodiscard]] bool stopped_by_cancel(const Effects& effects, TaskRef task) const;
+
+    Parts parts_;
+    ServiceOptions options_;
+    std::function<void(int, const std::string&)> leave_;
+    TranscoderCore core_;
+    std::vector<std::unique_ptr<OrchestratorLink>> links_;
+    EngineBay engines_;
+    Timer timer_;
+    std::map<TaskRef, Task> tasks_;
+    std::map<std::string, KnownOrchestrator> known_;
+    const Effects* batch_ = nullptr;  // being carried out
+};
+
+}  // namespace millrace::transcoder

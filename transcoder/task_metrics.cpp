@@ -1,0 +1,58 @@
+#include "transcoder/task_metrics.h"
+
+#include "common/metrics/names.h"
+
+namespace millrace::transcoder {
+
+namespace names = metrics::transcoder_metrics;
+
+TaskMetrics::TaskMetrics(std::string_view version)
+    : metrics_(metrics::transcoder_table(), version) {}
+
+void TaskMetrics::task_ended(std::string_view outcome) {
+    if (outcome != "refused")
+        metrics_.add(names::tasks_total, {outcome});
+}
+
+void TaskMetrics::stage(std::string_view name, double seconds) {
+    metrics_.observe(names::task_seconds, {name}, seconds);
+}
+
+void TaskMetrics::received(Duration took) {
+    stage("receive", to_seconds(took));
+}
+void TaskMetrics::sent(Duration took) {
+    stage("send", to_seconds(took));
+}
+
+void TaskMetrics::transcoded(const TranscodeReport& report) {
+    const StageTimes& times = report.times;
+    const auto seconds = [](std::int64_t us) { return static_cast<double>(us) / 1e6; };
+    stage("decode", seconds(times.decode_us));
+    stage("scale", seconds(times.scale_us));
+    stage("encode", seconds(times.encode_us));
+    stage("total", seconds(times.total_us));
+    metrics_.add(names::frames_total, {"decoded"}, static_cast<double>(report.source.frames));
+    metrics_.add(names::pixels_total, {"decoded"}, static_cast<double>(report.source.pixels));
+    for (const RenditionReport& rendition : report.renditions) {
+        metrics_.add(names::frames_total, {"encoded"}, static_cast<double>(rendition.frames));
+        metrics_.add(names::pixels_total, {"encoded"}, static_cast<double>(rendition.pixels));
+    }
+}
+
+void TaskMetrics::engine_restarted(std::string_view reason) {
+    metrics_.add(names::engine_restarts_total, {reason});
+}
+
+void TaskMetrics::link(const std::string& orchestrator, bool up) {
+    metrics_.set(names::link_up, {orchestrator}, up ? 1 : 0);
+}
+
+std::string TaskMetrics::exposition(const CoreStatus& status) {
+    metrics_.set(names::tasks_active, status.tasks_active);
+    metrics_.set(names::slots, status.slots);
+    metrics_.set(names::slots_reserved, status.slots_reserved);
+    return metrics_.exposition();
+}
+
+}  // namespace millrace::transcoder
