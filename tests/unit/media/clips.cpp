@@ -121,6 +121,15 @@ std::int64_t decoded_frames(std::span<const std::uint8_t> bytes) {
     return frames;
 }
 
+std::int64_t frames_ffmpeg_decodes(std::span<const std::uint8_t> bytes) {
+    const TemporaryFile file(bytes);
+    const std::string out = output_of("ffmpeg -nostdin -v quiet -i " + file.path() +
+                                      " -an -sn -dn -vsync passthrough -f framecrc -");
+    const auto lines = split(out, '\n');
+    return std::ranges::count_if(
+        lines, [](const std::string& line) { return !line.empty() && line[0] == '0'; });
+}
+
 std::vector<std::uint8_t> read_file(const std::string& path) {
     std::ifstream in(path, std::ios::binary);
     return {std::istreambuf_iterator<char>(in), {}};

@@ -46,6 +46,9 @@ struct ProbedPacket {
 // Frames that ffmpeg decodes; and the errors it prints on the way must be none.
 [[nodiscard]] std::int64_t decoded_frames(std::span<const std::uint8_t> bytes);
 
+// Frames that ffmpeg decodes from bytes that may be damaged.
+[[nodiscard]] std::int64_t frames_ffmpeg_decodes(std::span<const std::uint8_t> bytes);
+
 [[nodiscard]] std::vector<std::uint8_t> read_file(const std::string& path);
 [[nodiscard]] std::vector<std::uint8_t> joined(
     const std::vector<std::vector<std::uint8_t>>& pieces);
