@@ -1,0 +1,348 @@
+#include "tests/sim/world.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace millrace::sim {
+
+namespace {
+
+constexpr Duration kReadyWithin = seconds(10);  // after healing
+constexpr Duration kStrictAfter = seconds(15);  // after healing: nothing fails any more
+constexpr Duration kEndedWithin = seconds(30);  // after the last push
+
+}  // namespace
+
+World::World(const Options& options, bool print_trace)
+    : context_(options, print_trace), network_(context_, *this) {
+    for (unsigned o = 0; o < options.orchestrators; ++o)
+        orchestrators_.push_back(std::make_unique<OrchestratorNode>(context_, network_, o));
+    for (unsigned t = 0; t < options.transcoders; ++t)
+        transcoders_.push_back(std::make_unique<TranscoderNode>(
+            context_, network_, t,
+            1 + static_cast<unsigned>(context_.rng.below(options.slots_max))));
+    for (unsigned b = 0; b < options.broadcasters; ++b)
+        broadcasters_.push_back(
+            std::make_unique<Broadcaster>(context_, *orchestrators_[b % options.orchestrators], b));
+}
+
+World::~World() = default;
+
+Summary World::run() {
+    for (const auto& node : orchestrators_)
+        node->boot();
+    for (const auto& node : transcoders_)
+        context_.queue.in(context_.between(Duration{0}, seconds(2)),
+                          [n = node.get()] { n->boot(); });
+    for (const auto& broadcaster : broadcasters_)
+        broadcaster->start();
+    next_fault();
+    run_until(context_.options.faults_end());
+    heal();
+    run_until(context_.calm_since + kReadyWithin);
+    check_all_ready();
+    run_until(context_.options.pushes_end());
+    check_progress();
+    for (const auto& broadcaster : broadcasters_)
+        broadcaster->stop();
+    run_until(context_.now() + kEndedWithin);
+    check_ended();
+    run_until(context_.options.end());
+
+    Summary summary{context_.queue.events(), faults_, context_.trace.hash(), {}};
+    for (const auto& node : orchestrators_) {
+        const Tally& t = node->tally();
+        Tally& s = summary.tally;
+        s.accepted += t.accepted;
+        s.delivered += t.delivered;
+        s.failed += t.failed;
+        s.replayed += t.replayed;
+        s.refused += t.refused;
+        s.retries += t.retries;
+        s.stale += t.stale;
+        s.starts += t.starts;
+    }
+    return summary;
+}
+
+void World::run_until(TimePoint until) {
+    while (context_.queue.step(until)) {
+    }
+}
+
+// ---- the network's questions
+
+bool World::transcoder_runs(unsigned t) const {
+    return transcoders_[t]->runs();
+}
+bool World::orchestrator_runs(unsigned o) const {
+    return orchestrators_[o]->runs();
+}
+void World::transcoder_connected(Path path) {
+    transcoders_[path.transcoder]->connected(path);
+}
+void World::transcoder_lost(Path path) {
+    transcoders_[path.transcoder]->lost(path);
+}
+void World::to_transcoder(Path path, const Frame& frame) {
+    transcoders_[path.transcoder]->receive(path, frame);
+}
+void World::to_orchestrator(Path path, ConnectionId connection, const Frame& frame) {
+    orchestrators_[path.orchestrator]->receive(path, connection, frame);
+}
+void World::orchestrator_closed(Path path, ConnectionId connection) {
+    orchestrators_[path.orchestrator]->closed(path, connection);
+}
+
+// ---- trouble
+
+void World::next_fault() {
+    if (context_.options.fault_every == Duration{0})
+        return;
+    context_.queue.in(context_.around(context_.options.fault_every), [this] {
+        if (context_.calm)
+            return;
+        fault();
+        next_fault();
+    });
+}
+
+// After the calm has begun everything is healed at once anyway.
+template <class Undo>
+void World::undo_later(Duration time, Undo undo) {
+    context_.queue.in(time, [this, undo] {
+        if (!context_.calm)
+            undo();
+    });
+}
+
+void World::fault() {
+    ++faults_;
+    TranscoderNode& t = *transcoders_[context_.rng.below(transcoders_.size())];
+    OrchestratorNode& o = *orchestrators_[context_.rng.below(orchestrators_.size())];
+    switch (context_.rng.below(16)) {
+        case 0:
+        case 1:
+            return crash_transcoder(t);
+        case 2:
+            return crash_orchestrator(o);
+        case 3:
+        case 4:
+            return pause(t, context_.between(milliseconds(100), seconds(8)));
+        case 5:
+            return pause(o, context_.between(milliseconds(100), seconds(5)));
+        case 6:
+        case 7:
+            return partition(t.index(), o.index());
+        case 8:
+            return network_.cut({t.index(), o.index(), Lane::control});
+        case 9:
+            return network_.cut({t.index(), o.index(), Lane::payload});
+        case 10:
+        case 11:
+            return upset_engines(t);
+        case 12:
+            return flap(t);
+        case 13:
+            return trouble_store(o);
+        case 14:
+            return operate(o);
+        default:
+            return drain(t);
+    }
+}
+
+void World::crash_transcoder(TranscoderNode& node) {
+    if (!node.alive())
+        return;
+    node.kill();
+    network_.runs_changed();
+    undo_later(context_.between(milliseconds(300), seconds(10)), [this, &node] {
+        if (!node.alive())
+            node.boot();
+        network_.runs_changed();
+    });
+}
+
+void World::crash_orchestrator(OrchestratorNode& node) {
+    if (!node.alive())
+        return;
+    node.kill();
+    undo_later(context_.between(milliseconds(300), seconds(6)), [&node] {
+        if (!node.alive())
+            node.boot();
+    });
+}
+
+void World::pause(Node& node, Duration time) {
+    if (!node.runs())
+        return;
+    context_.note('w', node.index(), "pause", static_cast<std::uint64_t>(to_ms(time)));
+    node.pause();
+    network_.runs_changed();
+    undo_later(time, [this, &node] {
+        context_.note('w', node.index(), "resume");
+        node.resume();
+        network_.runs_changed();
+    });
+}
+
+void World::partition(unsigned transcoder, unsigned orchestrator) {
+    const auto way = context_.rng.below(3);
+    context_.note('w', transcoder, "block", way);
+    network_.block(transcoder, orchestrator, way != 1, way != 2);
+    undo_later(context_.between(milliseconds(200), seconds(9)), [=, this] {
+        context_.note('w', transcoder, "unblock");
+        network_.block(transcoder, orchestrator, false, false);
+    });
+}
+
+void World::upset_engines(TranscoderNode& node) {
+    EngineMood mood;
+    switch (context_.rng.below(4)) {
+        case 0:
+            mood.slow = 1 + static_cast<double>(context_.rng.below(10));
+            break;
+        case 1:
+            mood.fail_chance = 0.5;
+            break;
+        case 2:
+            mood.crash_chance = 0.3;
+            break;
+        default:
+            mood.hang_chance = 0.3;
+            break;
+    }
+    node.mood = mood;
+    undo_later(context_.between(seconds(2), seconds(20)), [&node] { node.mood = {}; });
+}
+
+void World::flap(TranscoderNode& node) {
+    const unsigned before = node.slots();
+    node.set_slots(1 + static_cast<unsigned>(context_.rng.below(context_.options.slots_max)));
+    undo_later(context_.between(milliseconds(100), seconds(5)),
+               [&node, before] { node.set_slots(before); });
+}
+
+void World::trouble_store(OrchestratorNode& node) {
+    if (context_.rng.chance(0.5)) {
+        node.store().set_slow(context_.between(milliseconds(50), seconds(2)));
+        undo_later(seconds(5), [&node] { node.store().set_slow(Duration{0}); });
+    } else {
+        node.store_available(false);
+        undo_later(context_.between(seconds(1), seconds(5)),
+                   [&node] { node.store_available(true); });
+    }
+}
+
+void World::operate(OrchestratorNode& node) {
+    using Command = orchestrator::OrchestratorCore::TranscoderCommand;
+    if (context_.rng.chance(0.5)) {
+        node.set_operator_limit(static_cast<std::uint32_t>(context_.rng.below(4)));
+        undo_later(seconds(6), [&node] { node.set_operator_limit(std::nullopt); });
+        return;
+    }
+    const std::string name = "mill-" + std::to_string(context_.rng.below(transcoders_.size()));
+    node.command(name, Command::cordon);
+    undo_later(context_.between(seconds(1), seconds(8)),
+               [&node, name] { node.command(name, Command::uncordon); });
+}
+
+void World::drain(TranscoderNode& node) {
+    if (!node.runs())
+        return;
+    node.drain();
+    watch_exit(node);
+}
+
+// A supervisor starts it again.
+void World::watch_exit(TranscoderNode& node) {
+    undo_later(seconds(2), [this, &node] {
+        if (node.alive())
+            return watch_exit(node);
+        node.boot();
+        network_.runs_changed();
+    });
+}
+
+void World::heal() {
+    context_.calm = true;
+    context_.calm_since = context_.now();
+    context_.note('w', 0, "calm");
+    using Command = orchestrator::OrchestratorCore::TranscoderCommand;
+    for (const auto& o : orchestrators_) {
+        if (!o->alive())
+            o->boot();
+        o->resume();
+        o->store().set_slow(Duration{0});
+        o->store_available(true);
+        o->set_operator_limit(std::nullopt);
+        for (unsigned t = 0; t < transcoders_.size(); ++t) {
+            o->command("mill-" + std::to_string(t), Command::uncordon);
+            network_.block(t, o->index(), false, false);
+        }
+    }
+    for (const auto& t : transcoders_) {
+        // One that is draining would be gone for good: supervisors restart it.
+        if (t->alive() && t->status().draining)
+            t->kill();
+        if (!t->alive())
+            t->boot();
+        t->resume();
+        t->mood = {};
+    }
+    network_.runs_changed();
+}
+
+// ---- what must hold in the calm
+
+bool World::enough_slots() const {
+    unsigned slots = 0;
+    for (const auto& t : transcoders_)
+        slots += t->slots();
+    return slots >= broadcasters_.size();
+}
+
+void World::check_all_ready() {
+    for (const auto& t : transcoders_) {
+        if (!t->ready())
+            throw Violation("transcoder " + std::to_string(t->index()) +
+                            " is not joined 10 s after all faults ended");
+    }
+    for (const auto& o : orchestrators_) {
+        std::size_t ready = 0;
+        for (const auto& transcoder : o->status().transcoders)
+            ready += transcoder.state == "ready" || transcoder.state == "quarantined" ? 1 : 0;
+        if (ready != transcoders_.size())
+            throw Violation("orchestrator " + std::to_string(o->index()) + " counts " +
+                            std::to_string(ready) + " of " + std::to_string(transcoders_.size()) +
+                            " transcoders 10 s after all faults ended");
+    }
+}
+
+void World::check_progress() const {
+    if (!enough_slots())
+        return;
+    for (std::size_t b = 0; b < broadcasters_.size(); ++b)
+        if (broadcasters_[b]->answered_since_calm() == 0)
+            throw Violation("broadcaster " + std::to_string(b) +
+                            " got no answer since all faults ended");
+}
+
+void World::check_ended() {
+    for (const auto& b : broadcasters_)
+        if (b->waiting() != 0)
+            throw Violation("uploads are unanswered 30 s after the last push");
+    for (const auto& o : orchestrators_)
+        if (const std::string left = o->leftovers(); !left.empty())
+            throw Violation("orchestrator " + std::to_string(o->index()) +
+                            " still holds 30 s after the last push:" + left);
+    for (const auto& t : transcoders_) {
+        const auto status = t->status();
+        if (status.slots_reserved != 0 || status.tasks_active != 0 || status.tasks_waiting != 0)
+            throw Violation("transcoder " + std::to_string(t->index()) +
+                            " still holds slots or tasks 30 s after the last push");
+    }
+}
+
+}  // namespace millrace::sim
