@@ -161,7 +161,7 @@ private:
     [[nodiscard]] std::optional<TimePoint> forecast(const Task& t, const Attempt& a);
     [[nodiscard]] std::int64_t retry_burst();
 
-    // ---- messages (core_transcoders.cpp, core_results.cpp) ----
+    // ---- messages (core_transcoders.cpp, core_results.cpp), standing (core_standing.cpp) ----
     void on(Transcoder& t, const Heartbeat& m);
     void on(Transcoder& t, const SlotGranted& m);
     void on(Transcoder& t, const SlotRefused& m);

@@ -184,7 +184,8 @@ void Impl::on(Transcoder& t, const TaskFailed& m) {
                     CancelReason::superseded);
     if (m.kind == ErrorKind::device && Registry::device_failed(t, now_))
         quarantine(t);
-    retry(task, t, how, false, turned_away ? "refused" : "failed", m.message);
+    // Being turned away costs nobody work: pauses bound it, not the budget.
+    retry(task, t, how, turned_away, turned_away ? "refused" : "failed", m.message);
 }
 
 void Impl::bad_result(Task& t, AttemptNo no, const std::string& problem) {
