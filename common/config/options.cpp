@@ -26,6 +26,17 @@ using nlohmann::json;
 constexpr std::string_view kPrefix = "MILLRACE_";
 constexpr std::size_t kFileMax = kJsonTextMax;  // bytes of a configuration file
 
+// Variables with our prefix that are not flags: where tests and scripts keep what they need, in the
+// environment that daemons inherit from them; and switches of the engine process.
+constexpr std::array<std::string_view, 5> kNotFlags{
+    "MILLRACE_TEST_", "MILLRACE_BIN", "MILLRACE_MEDIA", "MILLRACE_ENGINE_", "MILLRACE_AV_LOG"};
+
+bool is_flag_variable(std::string_view variable) {
+    return variable.starts_with(kPrefix) &&
+           std::none_of(kNotFlags.begin(), kNotFlags.end(),
+                        [&](std::string_view other) { return variable.starts_with(other); });
+}
+
 // Texts of one flag with their origin, by flag name. Stronger sources are asked first.
 struct Source {
     std::map<std::string, std::pair<Origin, std::vector<std::string>>> values;
@@ -103,7 +114,7 @@ Source from_environment(const Program& program, const Invocation& invocation,
                                    {found->second}};
     }
     for (const auto& [variable, value] : invocation.environment)
-        if (variable.starts_with(kPrefix) && !known.contains(variable))
+        if (is_flag_variable(variable) && !known.contains(variable))
             mistakes.push_back({variable + " (from the environment)", "there is no such flag"});
     return source;
 }

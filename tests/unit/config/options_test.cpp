@@ -147,6 +147,7 @@ TEST_CASE("a file may hold keys of other commands, an environment those of the o
     const TempDir dir;
     const std::string file = dir.write("c.json", R"({"keep-bytes": "1GiB", "data-dir": "/d"})");
     CHECK(good({"status", "--config", file}).data_dir == "/d");
+    CHECK(good({}, {{"MILLRACE_TEST_CACHE", "x"}, {"MILLRACE_BIN", "y"}}).keep_bytes == 1ULL << 30);
     CHECK(good({}, {{"MILLRACE_ORCH_ADDR", "x:1"}}).command == OrchestratorCommand::serve);
     CHECK(good_transcoder({"--orch-addr", "x:1"}, {{"MILLRACE_SERVICE_ADDR", "y:1"}}).name.size() >
           0);
