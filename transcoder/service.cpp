@@ -38,7 +38,8 @@ Service::Service(Parts parts, ServiceOptions options,
         known_ = std::move(*known);
     for (std::uint32_t i = 0; i < options_.core.orchestrators.size(); ++i) {
         links_.push_back(std::make_unique<OrchestratorLink>(
-            OrchestratorLink::Parts{parts_.loop, parts_.context, parts_.own, parts_.pool, *this},
+            OrchestratorLink::Parts{parts_.loop, parts_.context, parts_.own, parts_.pool, *this,
+                                    options_.limits.body_bytes},
             OrchestratorIndex{i}, options_.core.orchestrators[i].address, options_.credentials[i]));
         parts_.metrics.link(address(OrchestratorIndex{i}), false);
     }

@@ -243,7 +243,7 @@ void LinkPolicy::acknowledged(const HeartbeatAck& ack, TimePoint now) {
 }
 
 LinkVerdict LinkPolicy::on_payload(const PayloadEnvelope& message, TimePoint now, Effects& out) {
-    if (!up() || message.fence.epoch != epoch_ || message.fence.incarnation != config_.incarnation)
+    if (!up() || message.fence.epoch != epoch_)
         return {};
     if (const auto* hello = std::get_if<LaneWelcome>(&message.message)) {
         if (hello->nonce != nonce_)

@@ -112,7 +112,7 @@ OrchestratorLink::Impl::Impl(Parts parts, OrchestratorIndex which, std::string a
                     outbox_.writable();
                     pump();
                 }}),
-      intake_(parts_.pool),
+      intake_(parts_.pool, parts_.source_bytes_max),
       pump_again_(parts_.loop) {}
 
 // ---- lanes
@@ -194,6 +194,9 @@ void OrchestratorLink::Impl::foreign() {
 void OrchestratorLink::Impl::on_payload_event(net::LinkEvent event) {
     if (event == net::LinkEvent::down)
         return tell(LaneEvent::lost);  // its transfers are: both lanes start anew
+    // What the core said before the lane was up is lost; it would be said again, but later.
+    if (event == net::LinkEvent::up && nonce_ != 0)
+        count(payload_.send(encode(PayloadEnvelope{fence_, LaneHello{nonce_}})));
     if (event != net::LinkEvent::connected && event != net::LinkEvent::up)
         log::write_limited(
             address, LogLevel::warn, kModule, "the payload lane does not come up",
@@ -231,7 +234,8 @@ void OrchestratorLink::Impl::on_payload(net::LaneMessage& message) {
         return;
     }
     const auto& heard = std::get<PayloadEnvelope>(*decoded);
-    if (heard.fence != fence_) {
+    // The epoch fences; a connection ends with its process, so the incarnation says nothing more.
+    if (heard.fence.epoch != fence_.epoch) {
         ++counters.unexpected;
         return;
     }

@@ -19,6 +19,7 @@
 
 #include "common/base/result.h"
 #include "common/domain/protocol.h"
+#include "common/domain/segment_limits.h"
 #include "common/net/context.h"
 #include "common/net/keys.h"
 #include "common/runtime/loop.h"
@@ -58,6 +59,7 @@ public:
         const net::KeyPair& own;
         std::shared_ptr<BlockPool> pool;
         LinkEvents& events;
+        std::uint64_t source_bytes_max = SegmentLimits{}.body_bytes;
     };
 
     // `address`: HOST:PORT of the control lane.

@@ -17,7 +17,6 @@
 
 #include "common/base/result.h"
 #include "common/domain/protocol.h"
-#include "common/domain/segment_limits.h"
 #include "common/net/transfer.h"
 #include "common/runtime/payload.h"
 
@@ -38,8 +37,8 @@ public:
         bool unexpected = false;  // a chunk that belongs to nothing; count it
     };
 
-    explicit SourceIntake(std::shared_ptr<BlockPool> pool,
-                          std::uint64_t bytes_max = SegmentLimits{}.body_bytes);
+    // Sources of more than `bytes_max` bytes are refused.
+    SourceIntake(std::shared_ptr<BlockPool> pool, std::uint64_t bytes_max);
 
     // The dispatch is here: `bytes` 0 = not known yet, an all-zero hash likewise.
     [[nodiscard]] Outcome expect(Attempt attempt, std::uint64_t bytes, const Sha256& sha256);
