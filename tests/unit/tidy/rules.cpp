@@ -1,7 +1,9 @@
 #include "tests/unit/tidy/rules.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <regex>
+#include <set>
 #include <sstream>
 
 namespace millrace::tidy {
@@ -251,17 +253,17 @@ private:
     int number_ = 0;
 };
 
-bool names_file(const std::string& cmake, const std::string& relative) {
-    for (std::size_t at = 0; (at = cmake.find(relative, at)) != std::string::npos; ++at) {
-        const auto ends_word = [&](std::size_t i) {
-            return i >= cmake.size() ||
-                   std::string(" \t\n\r()\"").find(cmake[i]) != std::string::npos;
-        };
-        const bool begins = at == 0 || ends_word(at - 1) || cmake[at - 1] == '/';
-        if (begins && ends_word(at + relative.size()))
-            return true;
+// The .cpp files that a CMakeLists.txt names, as paths below the root.
+void add_listed(const std::string& cmake_path, const std::string& text,
+                std::set<std::string>& listed) {
+    static const std::regex kSource("[^\\s()\"]+\\.cpp");
+    const std::filesystem::path here = std::filesystem::path(cmake_path).parent_path();
+    for (std::sregex_iterator word(text.begin(), text.end(), kSource), end; word != end; ++word) {
+        std::string name = word->str();
+        if (const std::size_t variable = name.find("}/"); variable != std::string::npos)
+            name.erase(0, variable + 2);  // ${CMAKE_CURRENT_SOURCE_DIR}/
+        listed.insert((here / name).lexically_normal().string());
     }
-    return false;
 }
 
 }  // namespace
@@ -296,20 +298,15 @@ std::vector<std::string> problems_in(const std::string& path, const std::string&
 }
 
 std::vector<std::string> unlisted_sources(const Tree& tree) {
+    std::set<std::string> listed;
+    for (const auto& [path, text] : tree)
+        if (path.ends_with("CMakeLists.txt"))
+            add_listed(path, text, listed);
     std::vector<std::string> problems;
-    for (const auto& [path, text] : tree) {
-        if (!path.ends_with(".cpp"))
-            continue;
-        bool listed = false;
-        for (std::size_t slash = path.rfind('/'); slash != std::string::npos && !listed;
-             slash = slash == 0 ? std::string::npos : path.rfind('/', slash - 1)) {
-            const auto cmake = tree.find(path.substr(0, slash) + "/CMakeLists.txt");
-            listed = cmake != tree.end() && names_file(cmake->second, path.substr(slash + 1));
-        }
-        if (!listed)
+    for (const auto& [path, text] : tree)
+        if (path.ends_with(".cpp") && !listed.contains(path))
             problems.push_back(
                 path + ": no CMakeLists.txt names it: nobody builds it; list it or remove it");
-    }
     return problems;
 }
 

@@ -17,7 +17,7 @@ using Tree = std::map<std::string, std::string>;
 [[nodiscard]] std::vector<std::string> problems_in(const std::string& path,
                                                    const std::string& text);
 
-// .cpp files that no CMakeLists.txt beside or above them names.
+// .cpp files that no CMakeLists.txt names.
 [[nodiscard]] std::vector<std::string> unlisted_sources(const Tree& tree);
 
 // A line without its // comment and without what stands in string literals.

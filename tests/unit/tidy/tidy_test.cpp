@@ -151,9 +151,13 @@ TEST_CASE("a source file that nobody builds is noticed", "[tidy]") {
                     {"a/deep/two.cpp", ""},
                     {"a/one.h", ""},
                     {"a/ne.cpp", ""},
+                    {"b/CMakeLists.txt", "${CMAKE_CURRENT_SOURCE_DIR}/five.cpp ../c/four.cpp"},
+                    {"b/five.cpp", ""},
+                    {"c/four.cpp", ""},
                     {"b/three.cpp", ""}};
     const std::string problems = all(unlisted_sources(tree));
     CHECK_THAT(problems, Contains("a/ne.cpp: no CMakeLists.txt names it"));
     CHECK_THAT(problems, Contains("b/three.cpp"));
     CHECK_THAT(problems, !Contains("one.cpp") && !Contains("two.cpp"));
+    CHECK(unlisted_sources(tree).size() == 2);
 }
