@@ -130,6 +130,7 @@ private:
         link_->attach(*service_);
         service_->restore(restored_.sessions, enrolled_transcoders());
         store_->on_available([this](bool available) { service_->store_available(available); });
+        service_->store_available(store_->available());
 
         auto started = Front::start(front_config(), *service_, *playback_, pool_);
         if (!started)

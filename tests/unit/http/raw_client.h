@@ -120,7 +120,7 @@ inline bool eventually(const std::function<bool()>& condition,
     while (!condition()) {
         if (Clock::now() > deadline)
             return false;
-        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));  // pause: between two looks
     }
     return true;
 }
