@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 #include <fstream>
 
 #include "transcoder/media/av.h"
@@ -63,6 +64,7 @@ std::string cpu_model() {
 
 Survey survey() {
     av::set_up_logging();
+    setenv("SVT_LOG", "1", 0);  // SVT-AV1 greets on stderr otherwise; 1 = errors
     Survey found;
     found.cpu = cpu_model();
     found.ffmpeg = av_version_info();

@@ -2,7 +2,7 @@
 // What this machine and this FFmpeg can really do: every decoder and encoder is opened once, since
 // one that is compiled in may lack its driver or device.
 //
-// Thread: any; takes up to a second.
+// Thread: main, before others start (it sets SVT_LOG in the environment); takes up to a second.
 
 #include <string>
 #include <vector>

@@ -152,7 +152,10 @@ Result<void> try_encoder(const char* name) {
     context->time_base = {1, 25};
     context->framerate = {25, 1};
     context->pix_fmt = AV_PIX_FMT_YUV420P;
-    const int rc = avcodec_open2(context.get(), codec, nullptr);
+    av::Options quiet;
+    if (std::string_view(name) == "libx265")
+        quiet.set("x265-params", "log-level=none");
+    const int rc = avcodec_open2(context.get(), codec, quiet.address());
     return rc < 0 ? Result<void>(av::error(ErrorKind::unsupported, "opening it", rc))
                   : Result<void>();
 }
