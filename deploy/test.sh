@@ -47,13 +47,22 @@ count() { # "passed failed skipped"
   passed=$((passed + p)) failed=$((failed + f)) skipped=$((skipped + s))
 }
 
-# One step that passes or fails as a whole: installing, building, the demo.
-step() { # name, command...
-  local name=$1 started=$SECONDS
-  shift
+# What must work before anything can be tested; counted only when it fails.
+prepare() { # name, command...
+  step "0 0 0" "$@"
+}
+
+# A check that passes or fails as a whole.
+check() { # name, command...
+  step "1 0 0" "$@"
+}
+
+step() { # totals when it works, name, command...
+  local totals=$1 name=$2 started=$SECONDS
+  shift 2
   printf '\n==== %s\n' "$name"
   if "$@"; then
-    count "1 0 0"
+    count "$totals"
     note $((SECONDS - started)) "$name: ok"
     return 0
   fi
@@ -102,19 +111,19 @@ configure() { # preset
 dev_built=
 build_dev() {
   [ -z "$dev_built" ] || return "$dev_built"
-  step "build dev" eval 'configure dev && cmake --build --preset dev'
+  prepare "build dev" eval 'configure dev && cmake --build --preset dev'
   dev_built=$?
   return "$dev_built"
 }
 
 tsan() {
   local directories targets=() directory
-  step "configure tsan" configure tsan || return
+  prepare "configure tsan" configure tsan || return
   directories=$(find tests/unit -mindepth 1 -maxdepth 1 -type d | grep -E "/$tsan_modules\$" | sort)
   for directory in $directories; do
     targets+=("$directory/all")
   done
-  step "build tsan" ninja -C build/tsan "${targets[@]}" || return
+  prepare "build tsan" ninja -C build/tsan "${targets[@]}" || return
   local options=halt_on_error=1:second_deadlock_stack=1
   [ ! -f tests/tsan.supp ] || options+=":suppressions=$PWD/tests/tsan.supp"
   for directory in $directories; do
@@ -124,16 +133,16 @@ tsan() {
 
 for_part() {
   case "$1" in
-    style) step "style" style ;;
+    style) check "style" style ;;
     unit) build_dev && run_ctest "unit tests" --preset dev -L unit -j "$jobs" ;;
     sim) build_dev && run_ctest "simulator and the rest" --preset dev -LE 'unit|integration' -j "$jobs" ;;
     integration) build_dev && run_ctest "integration tests" --preset dev -L integration -j "$jobs" ;;
-    demo) build_dev && step "demo --once" deploy/demo.sh --once --preset dev ;;
+    demo) build_dev && check "demo --once" deploy/demo.sh --once --preset dev ;;
     tsan) tsan ;;
   esac
 }
 
-step "install" deploy/install-deps.sh --dev &&
+prepare "install" deploy/install-deps.sh --dev &&
   for part in "${parts[@]}"; do
     for_part "$part"
   done

@@ -26,7 +26,10 @@ _REPORTS = re.compile(r"ERROR: \w+Sanitizer|runtime error:|WARNING: ThreadSaniti
 
 def binary(name):
     directory = os.environ.get("MILLRACE_BIN", ROOT / "build" / "dev" / "bin")
-    return pathlib.Path(directory).resolve() / name
+    found = pathlib.Path(directory).resolve() / name
+    if not found.exists():
+        raise AssertionError(f"no {found}: build it, or say with MILLRACE_BIN where the programs are")
+    return found
 
 
 class _Daemon:
