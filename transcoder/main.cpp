@@ -1,10 +1,8 @@
 // The transcoder's program: an engine, a worker, or one of its commands.
 
-#include <algorithm>
 #include <cstdlib>
 #include <string_view>
 
-#include "common/config/cpu_budget.h"
 #include "common/config/exit_code.h"
 #include "common/config/transcoder_config.h"
 #include "common/runtime/log.h"
@@ -25,10 +23,10 @@ int run_command(const TranscoderConfig& config) {
         case TranscoderCommand::devices:
             return millrace::transcoder::run_devices(config.json);
         case TranscoderCommand::transcode: {
-            const int threads = std::max(1, static_cast<int>(millrace::config::cpu_budget()));
+            constexpr int kThreads = 1;  // as in an engine: the same bytes
             return millrace::transcoder::run_transcode({config.inputs, config.ladder,
                                                         config.out_dir, config.json, config.limits,
-                                                        threads});
+                                                        kThreads});
         }
     }
     return millrace::config::kExitUsage;

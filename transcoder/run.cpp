@@ -8,7 +8,6 @@
 #include <string>
 #include <vector>
 
-#include "common/config/cpu_budget.h"
 #include "common/config/exit_code.h"
 #include "common/config/version.h"
 #include "common/net/context.h"
@@ -23,8 +22,6 @@
 
 namespace millrace::transcoder {
 namespace {
-
-constexpr std::uint32_t kEngineThreadsMax = 16;
 
 int fail(int code, const std::string& message) {
     std::fprintf(stderr, "transcoder: %s\n", message.c_str());
@@ -130,9 +127,6 @@ private:
         for (std::size_t i = 0; i < config_.orchestrators.size(); ++i)
             options.credentials.push_back(credentials_for(i));
         options.limits = config_.limits;
-        const auto share = static_cast<std::uint32_t>(config::cpu_budget()) /
-                           std::max<std::uint32_t>(1, config_.slots);
-        options.engine_threads = std::clamp<std::uint32_t>(share, 1, kEngineThreadsMax);
         return options;
     }
 

@@ -165,7 +165,9 @@ void Service::perform(const StartEngine& effect) {
     task.seam = effect.dispatch.seam;
     task.limits = options_.limits;
     task.allow_audio_only = effect.dispatch.allow_audio_only;
-    task.threads = options_.engine_threads;
+    // One thread: x264 with several gives other bytes each time, and a rendition must depend on its
+    // segment alone. What a machine has more than that goes to more slots.
+    task.threads = 1;
     engines_.start(effect.slot, effect.task, task,
                    std::exchange(tasks_[effect.task].source, nullptr));
 }

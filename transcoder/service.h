@@ -31,7 +31,6 @@ struct ServiceOptions {
     CoreConfig core;  // enrolled, has_token and token_id are filled in from `credentials`
     std::vector<Credentials> credentials;  // one per orchestrator, in order
     SegmentLimits limits;
-    std::uint32_t engine_threads = 1;
 };
 
 class Service final : public LinkEvents, public EngineEvents {
