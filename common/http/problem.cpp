@@ -16,6 +16,8 @@ std::string to_json(const Problem& problem) {
         for (const ProblemField& field : problem.errors)
             errors.push_back({{"path", field.path}, {"detail", field.detail}});
     }
+    for (const auto& [name, value] : problem.members)
+        json[name] = value;
     return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
 }
 

@@ -5,6 +5,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/base/time.h"
@@ -25,6 +26,8 @@ struct Problem {
     std::string detail;
     std::vector<ProblemField> errors;
     std::optional<Duration> retry_after = std::nullopt;  // rounded up to whole seconds
+    // Further members of the object, name and text ("session_id").
+    std::vector<std::pair<std::string, std::string>> members = {};
 };
 
 // {type, title, status, code, detail, retryable, errors?}; bytes that are not UTF-8 are replaced.

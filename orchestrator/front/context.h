@@ -1,0 +1,32 @@
+#pragma once
+// What the parts of the front share. It is held by every request in progress, so that a callback
+// that comes after the front has gone finds something to look at.
+//
+// Internal to orchestrator/front. Thread: any; immutable but for `closed`.
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "common/runtime/payload.h"
+#include "orchestrator/front/ingest_port.h"
+#include "orchestrator/front/session_token.h"
+
+namespace millrace::orchestrator {
+
+struct FrontContext {
+    IngestPort* port = nullptr;
+    std::shared_ptr<BlockPool> pool;
+    std::uint64_t body_bytes_max = 32ULL << 20;
+    std::size_t renditions_max = kRenditionsMax;
+    TokenKeys token_keys;
+    std::string public_url;  // without a final slash
+    bool playback = true;
+    std::function<WallTime()> wall;
+    std::atomic<bool> closed{false};  // the port is not to be called any more
+};
+
+using FrontContextPtr = std::shared_ptr<const FrontContext>;
+
+}  // namespace millrace::orchestrator

@@ -1,0 +1,239 @@
+#include "orchestrator/front/ingest.h"
+
+#include <charconv>
+
+#include "common/http/problem.h"
+#include "common/runtime/sha256.h"
+#include "orchestrator/front/answer.h"
+#include "orchestrator/front/credentials.h"
+#include "orchestrator/front/ladder_request.h"
+#include "orchestrator/front/names.h"
+#include "orchestrator/front/sniff.h"
+
+namespace millrace::orchestrator {
+namespace {
+
+// Playlists that ffmpeg uploads beside its segments are read and dropped.
+constexpr std::uint64_t kIgnoredBodyMax = 1024 * 1024;
+
+using http::ExchangePtr;
+using http::Problem;
+using Described = std::variant<UploadRequest, Problem>;
+
+void refuse(const ExchangePtr& exchange, const Problem& problem) {
+    exchange->respond(http::to_response(problem));
+}
+
+// ---- what the head says -------------------------------------------------------------------------
+
+std::optional<Problem> describe_name(const std::string& stream, const std::string& name,
+                                     UploadRequest& upload) {
+    if (!valid_stream_name(stream))
+        return Problem{ApiCode::bad_request, "a stream name is [A-Za-z0-9._~+-]{1,128}", {}};
+    const auto sequence = sequence_of(name);
+    if (const auto* problem = std::get_if<SegmentNameProblem>(&sequence)) {
+        if (*problem == SegmentNameProblem::unknown_extension)
+            return Problem{ApiCode::unsupported_media_type,
+                           "a segment's name ends in .ts, .mp4, .m4s or .webm",
+                           {}};
+        return Problem{ApiCode::bad_request,
+                       "a segment's name has its number before the extension: 7.ts, idx00007.ts",
+                       {}};
+    }
+    upload.stream = {stream};
+    upload.seq = std::get<std::uint64_t>(sequence);
+    return std::nullopt;
+}
+
+std::optional<Problem> describe_session(const http::Request& request, const FrontContext& context,
+                                        UploadRequest& upload) {
+    const Credentials credentials = credentials_of(request, context);
+    if (const auto* problem = std::get_if<Problem>(&credentials))
+        return *problem;
+    upload.fresh_id = random_session_id();
+    const auto& claims = std::get<std::optional<SessionClaims>>(credentials);
+    if (!claims)
+        return std::nullopt;
+    if (claims->stream != upload.stream)
+        return Problem{ApiCode::forbidden, "the token is for another stream", {}};
+    upload.session = claims->session;
+    upload.account = claims->account;
+    return std::nullopt;
+}
+
+// Content-Duration: milliseconds, a claim that only matters until the engine has measured.
+std::optional<Problem> describe_duration(const http::Request& request, UploadRequest& upload) {
+    const auto field = request.headers.find("Content-Duration");
+    if (!field)
+        return std::nullopt;
+    std::uint32_t ms = 0;
+    const auto [end, failure] = std::from_chars(field->data(), field->data() + field->size(), ms);
+    if (failure != std::errc{} || end != field->data() + field->size())
+        return Problem{
+            ApiCode::bad_request, "Content-Duration is a whole number of milliseconds", {}};
+    if (ms > 0)
+        upload.content_duration = std::chrono::milliseconds(ms);
+    return std::nullopt;
+}
+
+std::optional<Problem> describe_ladder(const http::Request& request, const FrontContext& context,
+                                       UploadRequest& upload) {
+    const auto field = request.headers.find("Livepeer-Transcode-Configuration");
+    if (!field)
+        return std::nullopt;
+    LadderRequest ladder = ladder_of_header(*field, context.renditions_max);
+    if (auto* mistakes = std::get_if<std::vector<http::ProblemField>>(&ladder))
+        return Problem{ApiCode::bad_request,
+                       "the ladder in Livepeer-Transcode-Configuration is wrong",
+                       std::move(*mistakes)};
+    if (!std::get<Ladder>(ladder).empty())
+        upload.ladder = std::get<Ladder>(std::move(ladder));
+    return std::nullopt;
+}
+
+std::optional<Problem> check_length(const http::Request& request, const FrontContext& context) {
+    if (!request.has_body)
+        return Problem{ApiCode::bad_segment, "the segment is empty", {}};
+    if (request.content_length.value_or(0) > context.body_bytes_max)
+        return Problem{ApiCode::segment_too_large,
+                       "a segment has at most " + std::to_string(context.body_bytes_max) + " bytes",
+                       {}};
+    return std::nullopt;
+}
+
+// The first problem in the contract's order of precedence, as far as the head tells.
+Described describe(const http::Request& request, const FrontContext& context,
+                   const std::string& stream, const std::string& name) {
+    UploadRequest upload;
+    upload.content_length = request.content_length;
+    if (auto problem = describe_name(stream, name, upload))
+        return *problem;
+    if (auto problem = describe_session(request, context, upload))
+        return *problem;
+    if (auto problem = describe_duration(request, upload))
+        return *problem;
+    if (auto problem = describe_ladder(request, context, upload))
+        return *problem;
+    if (auto problem = check_length(request, context))
+        return *problem;
+    return upload;
+}
+
+// ---- the upload ---------------------------------------------------------------------------------
+
+class Upload : public std::enable_shared_from_this<Upload> {
+public:
+    Upload(FrontContextPtr context, ExchangePtr exchange)
+        : context_(std::move(context)),
+          exchange_(std::move(exchange)),
+          multipart_(wants_multipart(exchange_->request())) {}
+
+    void begin(UploadRequest request) {
+        if (context_->closed)
+            return;  // letting go answers
+        context_->port->begin_upload(std::move(request),
+                                     [self = shared_from_this()](const UploadDecision& decision) {
+                                         self->decided(decision);
+                                     });
+    }
+
+private:
+    void decided(const UploadDecision& decision) {
+        if (const auto* refusal = std::get_if<Refusal>(&decision))
+            return exchange_->respond(refusal_answer(*refusal));
+        id_ = std::get<UploadAdmitted>(decision).upload;
+        http::BodyOptions options;
+        options.bytes_max = context_->body_bytes_max;
+        options.pool = context_->pool;
+        options.tap = [self = shared_from_this()](auto bytes) { self->arrived(bytes); };
+        exchange_->read_body(std::move(options),
+                             [self = shared_from_this()](Result<PayloadPtr> body) {
+                                 self->received(std::move(body));
+                             });
+    }
+
+    void arrived(std::span<const std::uint8_t> bytes) {
+        hasher_.update(bytes);
+        if (sniffer_.verdict() == Sniffed::undecided) {
+            sniffer_.feed(bytes);
+            if (sniffer_.verdict() == Sniffed::nothing)
+                refuse_garbage();  // interrupts the body
+        }
+    }
+
+    void received(Result<PayloadPtr> body) {
+        if (!body || sniffer_.finish() == Sniffed::nothing) {
+            if (body)
+                refuse_garbage();
+            abort();
+            return;
+        }
+        if (context_->closed)
+            return;
+        context_->port->finish_upload(
+            id_, std::move(*body), hasher_.finish(),
+            [self = shared_from_this()](const Answer& answer) { self->answered(answer); });
+    }
+
+    void answered(const Answer& answer) {
+        if (const auto* refusal = std::get_if<Refusal>(&answer))
+            return exchange_->respond(refusal_answer(*refusal));
+        const AnsweredSegment& segment = *std::get<AnsweredSegmentPtr>(answer);
+        exchange_->respond(
+            multipart_
+                ? multipart_answer(segment, random_session_id().value)
+                : json_answer(segment, context_->playback ? context_->public_url : std::string()));
+    }
+
+    void refuse_garbage() {
+        refuse(exchange_, {ApiCode::bad_segment, "the bytes are not MPEG-TS, MP4 or WebM", {}});
+    }
+
+    void abort() {
+        if (!context_->closed)
+            context_->port->abort_upload(id_);
+    }
+
+    FrontContextPtr context_;
+    ExchangePtr exchange_;
+    bool multipart_;
+    UploadId id_;
+    Sha256Hasher hasher_;
+    Sniffer sniffer_;
+};
+
+void ignore_body(const FrontContextPtr& context, const ExchangePtr& exchange) {
+    exchange->read_body({kIgnoredBodyMax, context->pool},
+                        [exchange](const Result<PayloadPtr>& body) {
+                            if (body)
+                                exchange->respond(http::text_response(200, "text/plain", ""));
+                        });
+}
+
+void put_live(const FrontContextPtr& context, const ExchangePtr& exchange,
+              const http::PathParameters& path) {
+    if (is_playlist_name(path["name"]) && valid_stream_name(path["stream"]))
+        return ignore_body(context, exchange);
+    Described described = describe(exchange->request(), *context, path["stream"], path["name"]);
+    if (const auto* problem = std::get_if<Problem>(&described))
+        return refuse(exchange, *problem);
+    std::make_shared<Upload>(context, exchange)
+        ->begin(std::get<UploadRequest>(std::move(described)));
+}
+
+}  // namespace
+
+void add_ingest_routes(http::Router& router, const FrontContextPtr& context) {
+    const auto put = [context](const ExchangePtr& exchange, const http::PathParameters& path) {
+        put_live(context, exchange, path);
+    };
+    router.on(http::Method::put, "/live/{stream}/{name}", put);
+    router.on(http::Method::post, "/live/{stream}/{name}", put);
+    // ffmpeg deletes segments that leave its own playlist; ours leave by themselves.
+    router.on(http::Method::del, "/live/{stream}/{name}",
+              [](const ExchangePtr& exchange, const http::PathParameters&) {
+                  exchange->respond(http::text_response(200, "text/plain", ""));
+              });
+}
+
+}  // namespace millrace::orchestrator
