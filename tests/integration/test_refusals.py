@@ -20,6 +20,7 @@ class WrongInput(ClusterCase):
 
     def test_names_and_bodies_that_are_no_segments(self):
         good = self.clips[0]
+        slots = self.orchestrator.status()["capacity"]["sessions_active"]
         for name, body, status, code in (
             ("abc.ts", good, 400, "BadRequest"),
             (".ts", good, 400, "BadRequest"),
@@ -41,14 +42,15 @@ class WrongInput(ClusterCase):
                 self.assertEqual(problem["status"], status)
                 self.assertFalse(problem["retryable"])
                 self.assertTrue(problem["detail"])
-        self.assertEqual(self.orchestrator.status()["capacity"]["sessions_active"], 0, "a refusal keeps no slot")
+        self.assertLessEqual(self.orchestrator.status()["capacity"]["sessions_active"], slots, "a refusal takes no slot")
 
     def test_stream_names_are_judged(self):
+        known = {s["id"] for s in self.orchestrator.status()["sessions"]}
         for name in ("%2e%2e", "..", ".", "a%20b", "a%00b", "x" * 129, "a%2fb", "%ff", "a%c3%a9"):
             with self.subTest(name=name[:20]):
                 answer = self.orchestrator.push(name, "0.ts", self.clips[0])
                 self.assertIn((answer.status, answer.code), [(400, "BadRequest"), (404, "NotFound")])
-        self.assertEqual(self.orchestrator.status()["sessions"], [])
+        self.assertLessEqual({s["id"] for s in self.orchestrator.status()["sessions"]}, known)
 
     def test_unknown_places_and_methods(self):
         for method, path, status in (
@@ -209,15 +211,16 @@ class NoRoom(ClusterCase):
             running = pool.submit(orchestrator.push, opened["stream"], "1.ts", self.clips[1])
             eventually(lambda: orchestrator.session(opened["stream"])["in_flight"] == 1, 2, "a segment in flight")
             orchestrator.process.signal(signal.SIGTERM)
-            refused = eventually(lambda: self.refused_for_shutdown(orchestrator, opened["stream"]), 2, "ShuttingDown")
+            eventually(lambda: self.stops(orchestrator), 2, "the signal is heard")
+            refused = orchestrator.push(opened["stream"], "2.ts", self.clips[2])
+            self.assert_status(refused, 503, "ShuttingDown")
             self.assert_retry_after(refused)
             slow.process.signal(signal.SIGCONT)
             self.assert_status(running.result(), 200)
         self.assertEqual(orchestrator.process.exit_code(15), 0)
 
-    def refused_for_shutdown(self, orchestrator, stream):
-        answer = orchestrator.push(stream, "2.ts", self.clips[2])
-        return answer if (answer.status, answer.code) == (503, "ShuttingDown") else None
+    def stops(self, orchestrator):
+        return orchestrator.push(self.stream(), "0.ts", self.clips[0]).code == "ShuttingDown"
 
 
 if __name__ == "__main__":

@@ -91,10 +91,10 @@ class Topology(ClusterCase):
         cluster = self.new_cluster()
         orchestrator = cluster.orchestrator("--local-transcoder", "1")
         eventually(orchestrator.ready, 20, "the local transcoder is ready")
-        children = children(orchestrator.process.pid)
-        self.assertTrue(children)
+        started = children(orchestrator.process.pid)
+        self.assertTrue(started)
         orchestrator.kill()
-        eventually(lambda: not any(alive(pid) for pid in children), 5, "the local transcoder ends")
+        eventually(lambda: not any(alive(pid) for pid in started), 5, "the local transcoder ends")
 
     def test_engines_end_when_their_transcoder_is_killed(self):
         cluster = self.new_cluster()
