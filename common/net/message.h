@@ -14,8 +14,9 @@
 namespace millrace::net {
 
 // One connection of one peer, unique within the process's life; 0 = none. It says nothing about who
-// the peer is: that is its key. Never tell it to anybody: libzmq 4.3.4 draws these from a counter with a
-// random start, and aborts the process when a peer has named itself as the counter's next number.
+// the peer is: that is its key. Never tell it to anybody: libzmq 4.3.4 draws these from a counter
+// with a random start, and aborts the process when a peer has named itself as the counter's next
+// number.
 using RouteId = NumberId<struct RouteTag>;
 
 // Bytes kept alive by a reference; a body is sent from where it lies. The bytes must not change

@@ -9,9 +9,9 @@
 // Answers: 200 with the client's key in Z85 as User-Id for a key on the list; 400, after which
 // libzmq never tries that socket again, for one that is not on it or whose time is over; 300
 // ("later") to everybody until open(). To a client 300 looks like a cut or a silent handshake
-// (libzmq 4.3.4, both seen), costs it up to 2 s and resembles a foreign server: so load the list and
-// open() first, then bind the lanes. Taking a key off the list bites at its next handshake; who is
-// connected already must be ignored by the application.
+// (libzmq 4.3.4, both seen), costs it up to 2 s and resembles a foreign server: so load the list
+// and open() first, then bind the lanes. Taking a key off the list bites at its next handshake;
+// who is connected already must be ignored by the application.
 //
 // Thread: any, for every member; the handler's own thread answers and never blocks on anything but
 // its list's mutex. Owner: main, longer than the lanes and shorter than the Context.
