@@ -26,6 +26,24 @@ std::string_view to_string(Mutation mutation) {
     return "?";
 }
 
+namespace {
+
+// Any two transcoders carry all sessions.
+void make_single_faults(Options& o, Rng& rng) {
+    o.single_faults = true;
+    o.orchestrators = 1;
+    o.transcoders = 3 + static_cast<unsigned>(rng.below(2));
+    o.slots_min = o.slots_max = 1 + static_cast<unsigned>(rng.below(3));
+    o.broadcasters = 2 * o.slots_min;
+    o.delay_mean = milliseconds(1 + rng.below(15));
+    o.delay_min = o.delay_mean / 4;
+    o.fault_every = seconds(20);
+    o.engine_speed = 0.15 + 0.05 * static_cast<double>(rng.below(3));
+    o.misbehave = 0;
+}
+
+}  // namespace
+
 Options options_for(std::uint64_t seed, Duration length, Mutation mutation) {
     Rng rng(seed * 0x9e3779b97f4a7c15ULL + 1);
     Options o;
@@ -33,8 +51,8 @@ Options options_for(std::uint64_t seed, Duration length, Mutation mutation) {
     o.length = std::max<Duration>(length, seconds(150));
     o.mutation = mutation;
     o.orchestrators = rng.chance(0.2) ? 2 : 1;
-    o.transcoders = static_cast<unsigned>(1 + rng.below(4));
-    o.broadcasters = static_cast<unsigned>(1 + rng.below(5));
+    o.transcoders = static_cast<unsigned>(1 + rng.below(5));
+    o.broadcasters = static_cast<unsigned>(1 + rng.below(6));
     o.slots_max = static_cast<unsigned>(1 + rng.below(3));
     o.delay_mean = milliseconds(1 + rng.below(rng.chance(0.2) ? 80 : 15));
     o.delay_min = o.delay_mean / 4;
@@ -43,12 +61,15 @@ Options options_for(std::uint64_t seed, Duration length, Mutation mutation) {
     o.commit_time = milliseconds(1 + rng.below(20));
     o.engine_speed = 0.15 + 0.05 * static_cast<double>(rng.below(7));
     o.misbehave = rng.chance(0.5) ? 0.05 : 0;
+    if (seed % 4 == 0)
+        make_single_faults(o, rng);
     return o;
 }
 
 std::string describe(const Options& o) {
-    return "orchestrators " + std::to_string(o.orchestrators) + ", transcoders " +
-           std::to_string(o.transcoders) + " x 1.." + std::to_string(o.slots_max) +
+    return std::string(o.single_faults ? "single faults, " : "storm, ") + "orchestrators " +
+           std::to_string(o.orchestrators) + ", transcoders " + std::to_string(o.transcoders) +
+           " x " + std::to_string(o.slots_min) + ".." + std::to_string(o.slots_max) +
            " slots, broadcasters " + std::to_string(o.broadcasters) + ", delay " +
            std::to_string(to_ms(o.delay_mean)) + " ms, a fault every " +
            std::to_string(to_ms(o.fault_every)) + " ms, commit " +

@@ -46,11 +46,15 @@ struct Options {
     std::uint64_t seed = 1;
     Duration length = seconds(300);
     Mutation mutation = Mutation::none;
+    // One transcoder at a time is in trouble and the others have room for its sessions: nobody may notice
+    // more than a delay. Otherwise anything may fail, in any combination.
+    bool single_faults = false;
 
     unsigned orchestrators = 1;
     unsigned transcoders = 3;
     unsigned broadcasters = 4;
-    unsigned slots_max = 3;  // per transcoder: 1..slots_max
+    unsigned slots_min = 1;  // per transcoder
+    unsigned slots_max = 3;
 
     Duration delay_min = milliseconds(1);
     Duration delay_mean = milliseconds(10);
@@ -131,7 +135,8 @@ struct Context {
     EventQueue queue;
     Rng rng;
     Trace trace;
-    bool calm = false;  // faults are over
+    bool calm = false;          // faults are over
+    bool room_for_all = false;  // and there are slots for every broadcaster
     TimePoint calm_since{};
 
     Context(const Options& chosen, bool print_trace)

@@ -9,6 +9,8 @@ namespace millrace::sim {
 
 namespace {
 
+constexpr std::size_t kAttemptsMax = 3;
+constexpr std::size_t kInFlightMax = 4;  // segments per session
 constexpr Duration kLaneDuty = milliseconds(500);
 constexpr Duration kLaneSilence = seconds(3);
 constexpr Duration kDeathSeenWithin = seconds(4);
@@ -115,7 +117,8 @@ void OrchestratorNode::body_complete(UploadId upload, const BlobPtr& body, Reque
             violated("a task number was given twice");
         task.body = body;
         task.waiters = {request};
-        task.calm = context_.calm && now() > context_.calm_since + seconds(15);
+        task.calm =
+            context_.calm && context_.room_for_all && now() > context_.calm_since + seconds(15);
     } else if (const auto* joined = std::get_if<orchestrator::TaskJoined>(&outcome)) {
         const auto task = tasks_.find(joined->task);
         if (task == tasks_.end() || task->second.body->sha256 != body->sha256)
@@ -230,6 +233,12 @@ void OrchestratorNode::on_control(const TranscoderKey& from, Peer& peer, FromTra
             forget_fence(finished->task, finished->attempt, &speaker);
             message.fence.incarnation = peers_[speaker].incarnation;
         }
+    if (const auto* progress = std::get_if<TaskProgress>(&message.message))
+        if (const auto task = tasks_.find(progress->task);
+            task != tasks_.end() && message.fence.epoch == epoch_ &&
+            attempts_.contains({progress->task, progress->attempt}) &&
+            progress->stage == TaskStage::running)
+            task->second.started.insert(progress->attempt);
     core_->on_message(speaker, message, now());
 }
 
@@ -311,6 +320,8 @@ void OrchestratorNode::perform(const orchestrator::Send& e) {
     Peer& peer = peers_[e.to];
     if (const auto* dispatch = std::get_if<Dispatch>(&e.message))
         check_dispatch(e, *dispatch);
+    if (std::holds_alternative<Reserve>(e.message))
+        check_reserve(e);
     const FromOrchestrator message{{epoch_, peer.incarnation}, e.message};
     if (!network_.reply(peer.control, {encode(message), nullptr, 0}))
         note("unsent", peer.transcoder, e.message.index());
@@ -324,6 +335,8 @@ void OrchestratorNode::check_dispatch(const orchestrator::Send& e, const Dispatc
         violated("a task that is not open was dispatched");
     if (task->second.body->sha256 != dispatch.segment.sha256)
         violated("a task was dispatched under another segment's hash");
+    if (task->second.started.size() >= kAttemptsMax)
+        violated("a task is tried again that three attempts had started to work on");
     if (dispatch.attempt <= task->second.attempt)
         violated("attempt numbers do not rise");
     // Silence while we were paused ourselves says nothing.
@@ -333,6 +346,22 @@ void OrchestratorNode::check_dispatch(const orchestrator::Send& e, const Dispatc
                  std::to_string(to_ms(now() - listening_since)) + " ms");
     task->second.attempt = dispatch.attempt;
     attempts_[{dispatch.task, dispatch.attempt}] = {e.to, peer.transcoder, {}, {}, false};
+}
+
+void OrchestratorNode::check_reserve(const orchestrator::Send& e) {
+    note("reserve", peers_[e.to].transcoder);
+    const auto status = core_->status();
+    for (const auto& transcoder : status.transcoders)
+        if (transcoder.key == e.to && transcoder.load > transcoder.capacity)
+            violated("reserves more slots of " + transcoder.name + " than it has");
+}
+
+void OrchestratorNode::check_in_flight(const SessionId& session) const {
+    const auto in_flight = std::count_if(tasks_.begin(), tasks_.end(), [&](const auto& one) {
+        return one.second.segment.session == session;
+    });
+    if (static_cast<std::size_t>(in_flight) > kInFlightMax)
+        violated("a session has more than four segments in flight");
 }
 
 void OrchestratorNode::perform(const orchestrator::StartTransfer& e) {
@@ -429,7 +458,10 @@ void OrchestratorNode::perform(const orchestrator::Fail& e) {
     auto node = tasks_.extract(e.task);
     if (node.empty())
         violated("a task was answered twice");
-    if (node.mapped().calm && e.refusal.code != ApiCode::not_found)
+    const bool ended = e.refusal.code == ApiCode::not_found;  // by its broadcaster
+    if (context_.options.single_faults && !ended)
+        violated("one transcoder's trouble became a broadcaster's: " + e.refusal.detail);
+    if (node.mapped().calm && !ended)
         violated("a segment failed although all is well: " + e.refusal.detail);
     ++tally_.failed;
     for (const RequestId waiter : node.mapped().waiters)
@@ -443,6 +475,7 @@ void OrchestratorNode::perform(const orchestrator::Expect& e) {
         violated("an unknown task is expected");
     task->second.deadline = e.deadline;
     task->second.segment = e.segment;
+    check_in_flight(e.segment.session);
 }
 
 void OrchestratorNode::perform(const orchestrator::ForgetAnswer& e) {

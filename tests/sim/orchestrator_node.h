@@ -80,6 +80,7 @@ private:
         bool committing = false;
         bool calm = false;                            // accepted when nothing may go wrong any more
         AttemptNo attempt;                            // the last one dispatched
+        std::set<AttemptNo> started;                  // as far as we heard
         std::map<std::uint32_t, BlobPtr> renditions;  // of the attempt that commits
     };
     struct Attempt {
@@ -130,6 +131,8 @@ private:
     void reply_to(RequestId request, Reply reply);
     void check_dispatch(const orchestrator::Send& e, const Dispatch& dispatch);
     void check_deadlines();
+    void check_reserve(const orchestrator::Send& e);
+    void check_in_flight(const SessionId& session) const;
     [[nodiscard]] std::uint64_t check_renditions(const orchestrator::Commit& e,
                                                  const Attempt& attempt) const;
 

@@ -20,7 +20,8 @@ World::World(const Options& options, bool print_trace)
     for (unsigned t = 0; t < options.transcoders; ++t)
         transcoders_.push_back(std::make_unique<TranscoderNode>(
             context_, network_, t,
-            1 + static_cast<unsigned>(context_.rng.below(options.slots_max))));
+            options.slots_min + static_cast<unsigned>(context_.rng.below(options.slots_max -
+                                                                         options.slots_min + 1))));
     for (unsigned b = 0; b < options.broadcasters; ++b)
         broadcasters_.push_back(
             std::make_unique<Broadcaster>(context_, *orchestrators_[b % options.orchestrators], b));
@@ -99,10 +100,14 @@ void World::orchestrator_closed(Path path, ConnectionId connection) {
 void World::next_fault() {
     if (context_.options.fault_every == Duration{0})
         return;
-    context_.queue.in(context_.around(context_.options.fault_every), [this] {
+    const bool single = context_.options.single_faults;
+    const Duration wait =
+        single ? context_.options.fault_every : context_.around(context_.options.fault_every);
+    context_.queue.in(wait, [this, single] {
         if (context_.calm)
             return;
-        fault();
+        ++faults_;
+        single ? single_fault() : storm();
         next_fault();
     });
 }
@@ -116,8 +121,28 @@ void World::undo_later(Duration time, Undo undo) {
     });
 }
 
-void World::fault() {
-    ++faults_;
+void World::single_fault() {
+    TranscoderNode& t = *transcoders_[context_.rng.below(transcoders_.size())];
+    switch (context_.rng.below(8)) {
+        case 0:
+            return crash_transcoder(t);
+        case 1:
+            return pause(t, context_.between(milliseconds(100), seconds(8)));
+        case 2:
+            return partition(t.index(), 0);
+        case 3:
+            return network_.cut({t.index(), 0, Lane::control});
+        case 4:
+            return network_.cut({t.index(), 0, Lane::payload});
+        case 5:
+        case 6:
+            return upset_engines(t, seconds(8));
+        default:
+            return drain(t);
+    }
+}
+
+void World::storm() {
     TranscoderNode& t = *transcoders_[context_.rng.below(transcoders_.size())];
     OrchestratorNode& o = *orchestrators_[context_.rng.below(orchestrators_.size())];
     switch (context_.rng.below(16)) {
@@ -140,7 +165,7 @@ void World::fault() {
             return network_.cut({t.index(), o.index(), Lane::payload});
         case 10:
         case 11:
-            return upset_engines(t);
+            return upset_engines(t, context_.between(seconds(2), seconds(20)));
         case 12:
             return flap(t);
         case 13:
@@ -197,7 +222,7 @@ void World::partition(unsigned transcoder, unsigned orchestrator) {
     });
 }
 
-void World::upset_engines(TranscoderNode& node) {
+void World::upset_engines(TranscoderNode& node, Duration time) {
     EngineMood mood;
     switch (context_.rng.below(4)) {
         case 0:
@@ -214,7 +239,7 @@ void World::upset_engines(TranscoderNode& node) {
             break;
     }
     node.mood = mood;
-    undo_later(context_.between(seconds(2), seconds(20)), [&node] { node.mood = {}; });
+    undo_later(time, [&node] { node.mood = {}; });
 }
 
 void World::flap(TranscoderNode& node) {
@@ -268,6 +293,7 @@ void World::watch_exit(TranscoderNode& node) {
 void World::heal() {
     context_.calm = true;
     context_.calm_since = context_.now();
+    context_.room_for_all = enough_slots();
     context_.note('w', 0, "calm");
     using Command = orchestrator::OrchestratorCore::TranscoderCommand;
     for (const auto& o : orchestrators_) {

@@ -43,12 +43,13 @@ private:
 
     void run_until(TimePoint until);
     void next_fault();
-    void fault();
+    void storm();
+    void single_fault();
     void crash_transcoder(TranscoderNode& node);
     void crash_orchestrator(OrchestratorNode& node);
     void pause(Node& node, Duration time);
     void partition(unsigned transcoder, unsigned orchestrator);
-    void upset_engines(TranscoderNode& node);
+    void upset_engines(TranscoderNode& node, Duration time);
     void flap(TranscoderNode& node);
     void trouble_store(OrchestratorNode& node);
     void operate(OrchestratorNode& node);
