@@ -97,7 +97,11 @@ void Impl::continue_held(Transcoder& t, const Hello& m, bool same_life, bool new
     const std::vector<SessionNo> sessions(t.sessions.begin(), t.sessions.end());
     for (const SessionNo no : sessions) {
         Session& s = *sessions_.find(no);
-        for (Task* task : tasks_of(s)) {
+        // By id: a retry may end other tasks of the session.
+        for (const TaskId id : std::set<TaskId>(s.tasks)) {
+            Task* task = tasks_.find(id);
+            if (task == nullptr)
+                continue;
             const auto gone =
                 std::find_if(task->live.begin(), task->live.end(), [&](const Attempt& a) {
                     return a.at == &t && !held.contains({task->id, a.no});

@@ -139,8 +139,7 @@ void Registry::assign_name(Transcoder& t, const std::string& wished) {
 
 void Registry::lose(Transcoder& t, std::string reason, TimePoint now) {
     MR_CHECK(t.reserved == 0 && t.sessions.empty(), "a lost transcoder holds no sessions");
-    t.joined = false;
-    t.lane_up = false;
+    t.joined = false;  // what the link says of its payload lane stays said
     t.lane_down_since.reset();
     t.lost_at = now;
     t.lost_reason = std::move(reason);

@@ -419,6 +419,30 @@ TEST_CASE("results of superseded attempts are recognised and dropped", "[orchest
     CHECK(p.a.cancelled.size() >= 2);  // it is told to drop what it holds
 }
 
+TEST_CASE("a transcoder cannot speak for an attempt that runs elsewhere",
+          "[orchestrator][attempts]") {
+    Pair p;
+    p.a.manner.works_for = 1s;
+    const TaskId task = p.world.accept("s", 1);
+    p.world.run_for(100ms);
+    p.b.say(TaskFailed{task, AttemptNo{1}, ErrorKind::bad_input, "forged", true, false});
+    p.b.say(TaskFinished{task, AttemptNo{1}, report(small_ladder()), {}});
+    CHECK(p.world.noted(What::stale_attempt) == 2);
+    CHECK(by(p.world.ending(task)) == "a");
+}
+
+TEST_CASE("saying the same again is no progress", "[orchestrator][attempts]") {
+    Pair p;
+    p.a.manner.hangs = true;
+    const TaskId task = p.world.accept("s", 1);
+    for (int i = 0; i < 6; ++i) {
+        p.world.run_for(300ms);
+        p.a.say(TaskProgress{task, AttemptNo{1}, TaskStage::running, 0, 2'000'000, 0});
+    }
+    CHECK(p.world.noted(What::attempt_stalled) == 1);
+    CHECK(by(p.world.ending(task)) == "b");
+}
+
 TEST_CASE("a report that comes twice counts once", "[orchestrator][attempts]") {
     Harness world;
     FakeTranscoder& t = world.transcoder("one");

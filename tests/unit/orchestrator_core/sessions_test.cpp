@@ -245,6 +245,22 @@ TEST_CASE("what fits nowhere is shed newest first", "[orchestrator][sessions]") 
     CHECK(shed == std::vector<TaskId>(tasks.rbegin(), tasks.rend()));
 }
 
+TEST_CASE("a slot that becomes idle goes to a session that waits", "[orchestrator][sessions]") {
+    Harness world;
+    FakeTranscoder& a = world.transcoder("a", 1);
+    answer(world, "mover", 1);
+    world.transcoder("b", 1);
+    answer(world, "quiet", 1);
+    world.run_for(8s);
+    answer(world, "mover", 2);
+    a.stop();
+    world.call([&](OrchestratorCore& c, TimePoint now) { c.connection_lost(a.key, now); });
+    CHECK(world.place_of("mover").empty());
+    answer(world, "mover", 3);  // some two seconds later, before it would be shed
+    CHECK(world.place_of("mover") == "b");
+    CHECK(world.place_of("quiet").empty());
+}
+
 TEST_CASE("a running session waits for its transcoder to come back", "[orchestrator][sessions]") {
     Harness world;
     FakeTranscoder& t = world.transcoder("one", 1);

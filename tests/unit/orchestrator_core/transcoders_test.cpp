@@ -53,6 +53,18 @@ TEST_CASE("a transcoder is ready when both lanes are up under one nonce",
     CHECK(world.status().transcoders.at(0).capacity == 2);
 }
 
+TEST_CASE("a transcoder back from silence needs no new payload lane when the old one never broke",
+          "[orchestrator][transcoders]") {
+    Harness world;
+    FakeTranscoder& t = world.transcoder("one");
+    t.manner.mute = true;
+    world.run_for(5s);
+    CHECK(world.state_of("one") == "lost");
+    t.manner.mute = false;
+    t.hello();
+    CHECK(world.core().any_transcoder_ready());  // before it says a word on its payload lane
+}
+
 TEST_CASE("another protocol major is refused", "[orchestrator][transcoders]") {
     Harness world;
     FakeTranscoder& t = world.silent_transcoder("one");
