@@ -147,6 +147,10 @@ public:
                           static_cast<double>(link.bytes_sent));
         metrics_.raise_to(names::payload_bytes_total, {"to_orchestrator"},
                           static_cast<double>(link.bytes_received));
+        // Turned away at the door: they never got to say why they came.
+        metrics_.add(names::joins_refused_total, {to_string(JoinRefusal::refused)},
+                     static_cast<double>(link.refused - door_refused_));
+        door_refused_ = link.refused;
         transcoder_gauges(status);
         return metrics_.exposition();
     }
@@ -167,6 +171,7 @@ private:
     }
 
     metrics::Metrics metrics_;
+    std::uint64_t door_refused_ = 0;  // counted so far
 };
 
 MetricsView::MetricsView(const std::string& version, std::uint64_t payload_budget)

@@ -27,24 +27,23 @@ std::int64_t cost_headroom(const Candidate& c, const Cost& need) {
          left_in(c.capacity.bytes, c.load.bytes, need.bytes)});
 }
 
-int speed_class(std::uint32_t speed) {
-    if (speed == 0)
-        return 1;
-    return speed < 1000 ? 0 : speed < 2000 ? 1 : speed < 4000 ? 2 : 3;
+// 0 = not measured yet: it gets the chance to be.
+bool fast_enough(std::uint32_t speed) {
+    return speed == 0 || speed >= kWhole;
 }
 
 // The candidate's figures, computed once per pick.
 struct Rank {
     std::int64_t cost_left;
-    int speed;
+    bool fast_enough;
     std::uint32_t headroom;
     const TranscoderKey* key;
 
     [[nodiscard]] bool better_than(const Rank& other) const {
         if (cost_left != other.cost_left)
             return cost_left > other.cost_left;
-        if (speed != other.speed)
-            return speed > other.speed;
+        if (fast_enough != other.fast_enough)
+            return fast_enough;
         if (headroom != other.headroom)
             return headroom > other.headroom;
         return *key < *other.key;
@@ -80,7 +79,7 @@ std::optional<std::size_t> pick(std::span<const Candidate> candidates, const Cos
         const Candidate& c = candidates[i];
         if (!has_room(c, need))
             continue;
-        const Rank rank{cost_headroom(c, need), speed_class(c.speed), c.headroom, c.key};
+        const Rank rank{cost_headroom(c, need), fast_enough(c.speed), c.headroom, c.key};
         if (best && !rank.better_than(best_rank))
             continue;
         best = i;

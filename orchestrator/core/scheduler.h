@@ -7,9 +7,9 @@
 //   has measured.
 // - More headroom in cost wins: the share that is left of the scarcest measured dimension. A
 //   transcoder that has measured nothing counts as empty.
-// - Higher speed wins, in classes of a factor of two.
-//     Why: measured ratios differ by a few percent from segment to segment; compared exactly, noise
-//     would pile all sessions on one of two equal machines.
+// - One that was measured slower than real time loses to all others.
+//     Why: speed matters where it is missing. Ranked any finer, whichever machine was measured first
+//     or happens to be a little faster would get every session until it is full.
 // - More free slots win, then the smaller key.
 //     Why: ties must not depend on memory or arrival, so that a run can be replayed.
 //

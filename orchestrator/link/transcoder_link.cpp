@@ -155,7 +155,11 @@ public:
 
     [[nodiscard]] std::string control_endpoint() const { return control_->endpoint(); }
     [[nodiscard]] std::string payload_endpoint() const { return payload_->endpoint(); }
-    [[nodiscard]] const LinkCounters& counters() const { return counters_; }
+    [[nodiscard]] LinkCounters counters() const {
+        LinkCounters counters = counters_;
+        counters.refused = control_ ? control_->counters().refused : 0;
+        return counters;
+    }
 
 private:
     // ---- control lane ----
@@ -356,8 +360,7 @@ private:
             known = expected->second.coming.erase(id.index) > 0;
         }
         if (known)
-            events_->link_transfer_failed(id, key,
-                                               error(ErrorKind::disconnected, abort.reason));
+            events_->link_transfer_failed(id, key, error(ErrorKind::disconnected, abort.reason));
     }
 
     void send_payload(const TranscoderKey& to, const PayloadMessage& message) {
@@ -421,7 +424,9 @@ TranscoderLink::TranscoderLink(Parts parts, Epoch epoch)
     : impl_(std::make_unique<Impl>(std::move(parts), epoch)) {}
 TranscoderLink::~TranscoderLink() = default;
 
-void TranscoderLink::attach(LinkEvents& events) { impl_->attach(events); }
+void TranscoderLink::attach(LinkEvents& events) {
+    impl_->attach(events);
+}
 Result<void> TranscoderLink::open(const LinkOptions& options, const net::KeyPair& key) {
     return impl_->open(options, key);
 }
@@ -456,7 +461,7 @@ std::vector<PayloadPtr> TranscoderLink::take_renditions(TaskId task, AttemptNo a
 void TranscoderLink::forget(const TranscoderKey& key) {
     impl_->forget(key);
 }
-const LinkCounters& TranscoderLink::counters() const {
+LinkCounters TranscoderLink::counters() const {
     return impl_->counters();
 }
 

@@ -67,6 +67,7 @@ struct LinkCounters {
     std::uint64_t bytes_received = 0;  // payload
     std::uint64_t send_would_block = 0;
     std::uint64_t send_gone = 0;
+    std::uint64_t refused = 0;  // connections that the doorkeeper turned away, control lane
 };
 
 class TranscoderLink {
@@ -110,7 +111,7 @@ public:
     // The key may no longer speak: its routes and transfers are dropped at once.
     void forget(const TranscoderKey& key);
 
-    [[nodiscard]] const LinkCounters& counters() const;
+    [[nodiscard]] LinkCounters counters() const;
 
 private:
     class Impl;

@@ -112,7 +112,7 @@ TEST_CASE("the byte budget and the number of sessions answer busy", "[orchestrat
     CHECK(admit(many)->code == ApiCode::orchestrator_busy);
 }
 
-TEST_CASE("the scheduler ranks by cost, then speed class, then slots, then key",
+TEST_CASE("the scheduler ranks by cost, then real time, then slots, then key",
           "[orchestrator][scheduler]") {
     const TranscoderKey a{"a"}, b{"b"};
     const Cost need{0, 100, 1, 0};
@@ -128,9 +128,10 @@ TEST_CASE("the scheduler ranks by cost, then speed class, then slots, then key",
     };
     const Cost measured{0, 1000, 0, 0};
     CHECK(best({&a, 1, measured, {0, 500, 0, 0}, 9000}, {&b, 1, measured, {}, 500}) == "b");
-    CHECK(best({&a, 9, {}, {}, 1100}, {&b, 1, {}, {}, 2100}) == "b");  // twice as fast
-    CHECK(best({&a, 1, {}, {}, 1300}, {&b, 2, {}, {}, 1200}) == "b");  // as fast: more room
-    CHECK(best({&a, 1, {}, {}, 0}, {&b, 2, {}, {}, 1900}) == "b");     // unmeasured is real time
+    CHECK(best({&a, 9, {}, {}, 900}, {&b, 1, {}, {}, 1000}) == "b");  // not in real time
+    CHECK(best({&a, 1, {}, {}, 9000}, {&b, 2, {}, {}, 1200}) ==
+          "b");                                                     // both in real time: more room
+    CHECK(best({&a, 1, {}, {}, 9000}, {&b, 2, {}, {}, 0}) == "b");  // unmeasured gets its chance
     CHECK(best({&a, 2, {}, {}, 0}, {&b, 2, {}, {}, 0}) == "a");
     CHECK(best({&a, 0, {}, {}, 0}, {&b, 1, {}, {}, 0}) == "b");  // no slot
     CHECK(best({&a, 9, measured, {0, 950, 0, 0}, 0}, {&b, 1, {}, {}, 0}) ==
