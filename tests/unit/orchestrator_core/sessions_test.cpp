@@ -245,6 +245,20 @@ TEST_CASE("what fits nowhere is shed newest first", "[orchestrator][sessions]") 
     CHECK(shed == std::vector<TaskId>(tasks.rbegin(), tasks.rend()));
 }
 
+TEST_CASE("an idle session of a lost transcoder is not placed anew until it sends",
+          "[orchestrator][sessions]") {
+    Harness world;
+    FakeTranscoder& a = world.transcoder("a", 2);
+    answer(world, "s", 1);
+    world.run_for(12s);
+    world.transcoder("b", 2);
+    a.stop();
+    world.call([&](OrchestratorCore& c, TimePoint now) { c.connection_lost(a.key, now); });
+    CHECK(world.status().capacity.sessions_active == 0);
+    answer(world, "s", 2);
+    CHECK(world.place_of("s") == "b");
+}
+
 TEST_CASE("a slot that becomes idle goes to a session that waits", "[orchestrator][sessions]") {
     Harness world;
     FakeTranscoder& a = world.transcoder("a", 1);

@@ -263,6 +263,16 @@ TEST_CASE("heartbeats reconcile leaked slots, in both directions", "[orchestrato
     CHECK(t.sessions.contains(ours));
     CHECK(heard<Reserve>(t) == 2);
     answer(world, "s", 2);
+    // Until it is granted again nothing is sent into it.
+    t.sessions.clear();
+    t.manner.answers_reserve = false;
+    world.run_for(1500ms);
+    const std::size_t before = t.dispatched.size();
+    const TaskId waits = world.accept("s", 3);
+    world.run_for(10ms);
+    CHECK(t.dispatched.size() == before);
+    t.manner.answers_reserve = true;
+    CHECK(world.ending(waits).ok());
     // A grant that we no longer wait for is released.
     t.sessions.insert(session_id("late"));
     t.say(SlotGranted{ReservationId{99}, session_id("late"), 0});
