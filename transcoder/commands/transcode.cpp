@@ -127,7 +127,7 @@ int run_one(const TranscodeOptions& options, std::size_t number, nlohmann::json&
     FileSource source(input);
     if (!source.good()) {
         std::fprintf(stderr, "transcoder: cannot read %s\n", input.c_str());
-        return config::kExitUsage;
+        return config::kExitBadInput;
     }
     media::TranscodeRequest request{.ladder = options.ladder,
                                     .seq = number,
@@ -174,7 +174,7 @@ int run_transcode(const TranscodeOptions& options) {
     if (problem) {
         std::fprintf(stderr, "transcoder: --out-dir %s: %s\n", options.out_dir.c_str(),
                      problem.message().c_str());
-        return config::kExitUsage;
+        return config::kExitConfig;
     }
     nlohmann::json results = nlohmann::json::array();
     int code = config::kExitDone;
