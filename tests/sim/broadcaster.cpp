@@ -20,6 +20,18 @@ std::string digits(Rng& rng) {
     return id;
 }
 
+// One to four renditions; some fall away because they are larger than the source.
+Ladder any_ladder(Rng& rng) {
+    Ladder ladder(1 + rng.below(4));
+    for (std::size_t i = 0; i < ladder.size(); ++i) {
+        ladder[i].name = "r" + std::to_string(i);
+        ladder[i].width = static_cast<std::int32_t>(320 + 2 * rng.below(640));
+        ladder[i].upscale = rng.chance(0.5) ? Upscale::never : Upscale::allow;
+        ladder[i].container = rng.chance(0.5) ? Container::mpegts : Container::mp4;
+    }
+    return ladder;
+}
+
 }  // namespace
 
 Broadcaster::Broadcaster(Context& context, OrchestratorNode& orchestrator, unsigned index)
@@ -28,7 +40,10 @@ Broadcaster::Broadcaster(Context& context, OrchestratorNode& orchestrator, unsig
       index_(index),
       stream_{"stream-" + std::to_string(index)},
       pace_(context.between(seconds(1), seconds(4))),
-      prankster_(context.options.misbehave > 0) {}
+      prankster_(context.options.misbehave > 0) {
+    if (context.rng.chance(0.5))
+        ladder_ = any_ladder(context.rng);
+}
 
 void Broadcaster::violated(const std::string& what) const {
     throw Violation("b" + std::to_string(index_) + ": " + what);
@@ -97,6 +112,7 @@ void Broadcaster::push(const Segment& segment, bool cut_short) {
     request.stream = stream_;
     request.fresh_id = SessionId{digits(context_.rng)};
     request.seq = segment.seq;
+    request.ladder = ladder_;
     if (context_.rng.chance(0.7))
         request.content_length = segment.blob->bytes;
     if (context_.rng.chance(0.5))
@@ -165,6 +181,7 @@ void Broadcaster::refused(const Segment& segment, const orchestrator::Refusal& r
         case ApiCode::no_compatible_transcoders:
         case ApiCode::storage_unavailable:
         case ApiCode::shutting_down:
+        case ApiCode::stake_inactive:
             return again(segment, refusal.retry_after.value_or(seconds(1)));
         default:
             violated("unexpected refusal: " + refusal.detail);

@@ -52,6 +52,7 @@ private:
     StreamName stream_;
     Duration pace_;
     bool prankster_;
+    std::optional<Ladder> ladder_;  // its own, else the orchestrator's default
     bool stopped_ = false;
     std::uint64_t next_seq_ = 0;
     std::uint64_t blobs_ = 0;

@@ -138,6 +138,7 @@ struct Context {
     bool calm = false;          // faults are over
     bool room_for_all = false;  // and there are slots for every broadcaster
     TimePoint calm_since{};
+    bool lies_told = false;  // a transcoder has reported what is not so
 
     Context(const Options& chosen, bool print_trace)
         : options(chosen), rng(chosen.seed), trace(print_trace) {}

@@ -43,6 +43,7 @@ void OrchestratorNode::boot() {
     config.epoch = epoch_;
     config.payload_endpoint = ":8937";
     begin_life();
+    shutting_down_ = false;
     note("boot", epoch_.value);
     core_ = std::make_unique<orchestrator::OrchestratorCore>(std::move(config));
     deliver([this] { core_->restore(store_.sessions(), {}, now()); });
@@ -167,6 +168,32 @@ void OrchestratorNode::command(std::string_view name,
 void OrchestratorNode::set_operator_limit(std::optional<std::uint32_t> sessions) {
     if (alive())
         deliver([this, sessions] { core_->set_operator_limit(sessions, now()); });
+}
+
+void OrchestratorNode::set_stake(std::optional<std::uint32_t> sessions, bool active) {
+    if (alive())
+        deliver([this, sessions, active] { core_->set_stake(sessions, active, now()); });
+}
+
+void OrchestratorNode::revoke(const TranscoderKey& key) {
+    if (alive())
+        deliver([this, key] {
+            note("revoke", peers_[key].transcoder);
+            core_->revoke(key, now());
+        });
+}
+
+void OrchestratorNode::readmit(const TranscoderKey& key) {
+    if (alive())
+        deliver([this, key] { core_->readmit(key); });
+}
+
+void OrchestratorNode::begin_shutdown() {
+    shutting_down_ = true;
+    deliver([this] {
+        note("shutdown");
+        core_->begin_shutdown(now());
+    });
 }
 
 void OrchestratorNode::store_available(bool available) {
@@ -505,7 +532,8 @@ void OrchestratorNode::perform(const orchestrator::Noted& e) {
     if (e.what == What::stale_attempt || e.what == What::stale_epoch ||
         e.what == What::stale_incarnation || e.what == What::stale_duplicate)
         ++tally_.stale;
-    if (e.what == What::bad_result)
+    // Only lies are found out, and none is committed (check_renditions).
+    if (e.what == What::bad_result && !context_.lies_told)
         violated("an honest result was found to be bad");
 }
 

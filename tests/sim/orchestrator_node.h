@@ -55,7 +55,12 @@ public:
     // From operators.
     void command(std::string_view name, orchestrator::OrchestratorCore::TranscoderCommand what);
     void set_operator_limit(std::optional<std::uint32_t> sessions);
+    void set_stake(std::optional<std::uint32_t> sessions, bool active);
+    void revoke(const TranscoderKey& key);
+    void readmit(const TranscoderKey& key);
     void store_available(bool available);
+    void begin_shutdown();
+    [[nodiscard]] bool shutting_down() const { return shutting_down_; }
 
     // From the network.
     void receive(Path path, ConnectionId connection, const Frame& frame);
@@ -146,6 +151,7 @@ private:
     std::map<AnswerId, Kept> answers_;
     std::map<RequestId, OnReply> requests_;
     RequestId next_request_ = 1;
+    bool shutting_down_ = false;
     Tally tally_;
 };
 

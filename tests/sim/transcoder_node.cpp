@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::uint64_t kChunkBytes = 256 * 1024;
 constexpr std::size_t kEarlyMax = 32;  // attempts whose chunks outran their Dispatch
+constexpr Size kSourceSize{1280, 720};
 constexpr Duration kStepMin = milliseconds(100);
 constexpr Duration kStepMax = milliseconds(400);
 
@@ -402,6 +403,8 @@ void TranscoderNode::make_renditions(TaskRef ref, const Engine& engine) {
     Held& held = held_.at(ref);
     const std::uint64_t maker = maker_tag(index(), held.epoch, ref.task, ref.attempt);
     for (std::uint32_t i = 0; i < held.dispatch->ladder.size(); ++i) {
+        if (falls_away(held.dispatch->ladder[i], kSourceSize))
+            continue;
         Blob blob;
         blob.sha256 = model_hash(maker, i);
         blob.bytes = 1000 + static_cast<std::uint64_t>(to_ms(engine.media)) * 100 / (i + 1);
@@ -419,13 +422,16 @@ TranscodeReport TranscoderNode::report_of(const Held& held, Duration media) cons
     report.source = {Container::mpegts,
                      VideoCodec::h264,
                      AudioCodec::aac,
-                     {1280, 720},
+                     kSourceSize,
                      {25, 1},
                      media / milliseconds(40),
-                     (media / milliseconds(40)) * 1280 * 720,
+                     (media / milliseconds(40)) * kSourceSize.pixels(),
                      media,
                      0,
                      "avc1.64001f,mp4a.40.2"};
+    for (std::uint32_t i = 0; i < held.dispatch->ladder.size(); ++i)
+        if (falls_away(held.dispatch->ladder[i], kSourceSize))
+            report.skipped.push_back({i, held.dispatch->ladder[i].name, "larger than the source"});
     for (const Rendition& rendition : held.renditions) {
         const RenditionSpec& spec = held.dispatch->ladder.at(rendition.blob->index);
         RenditionReport r;
@@ -447,6 +453,26 @@ TranscodeReport TranscoderNode::report_of(const Held& held, Duration media) cons
     return report;
 }
 
+void TranscoderNode::lie(TranscodeReport& report) {
+    note("lie");
+    --lies_left_;
+    context_.lies_told = true;
+    switch (report.renditions.empty() ? 3 : context_.rng.below(4)) {
+        case 0:
+            report.renditions[0].sha256[0] ^= 1;
+            break;
+        case 1:
+            report.renditions[0].pixels *= 2;
+            break;
+        case 2:
+            report.renditions.pop_back();
+            break;
+        default:
+            report.source.video = VideoCodec::none;
+            break;
+    }
+}
+
 void TranscoderNode::finish(SlotNo slot, Engine& engine) {
     const TaskRef ref = *engine.task;
     engine.task.reset();
@@ -456,7 +482,12 @@ void TranscoderNode::finish(SlotNo slot, Engine& engine) {
         return;
     make_renditions(ref, engine);
     found->second.finished = true;
-    core_->engine_finished(slot, ref, report_of(found->second, engine.media), {}, now());
+    TranscodeReport report = report_of(found->second, engine.media);
+    if (lies_left_ > 0 && context_.rng.chance(engine.mood.lie_chance))
+        lie(report);
+    core_->engine_finished(slot, ref, report, {}, now());
+    if (found->second.renditions.empty())
+        core_->renditions_sent(ref, now());  // nothing to wait for: all fell away
 }
 
 }  // namespace millrace::sim

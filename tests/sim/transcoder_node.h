@@ -22,6 +22,7 @@ struct EngineMood {
     double fail_chance = 0;   // per task
     double crash_chance = 0;  // per task
     double hang_chance = 0;   // per task
+    double lie_chance = 0;    // per task: the report is not what was made
 };
 
 class TranscoderNode final : public Node {
@@ -109,6 +110,7 @@ private:
     void engine_trouble(SlotNo slot, Engine& engine);
     void finish(SlotNo slot, Engine& engine);
     void replace_engine(SlotNo slot);
+    void lie(TranscodeReport& report);
     void make_renditions(TaskRef ref, const Engine& engine);
     [[nodiscard]] TranscodeReport report_of(const Held& held, Duration media) const;
     [[nodiscard]] Epoch epoch_of(OrchestratorIndex orchestrator) const;
@@ -120,6 +122,7 @@ private:
     TranscoderKey key_;
     unsigned slots_;
     Incarnation incarnation_;
+    unsigned lies_left_ = 2;  // a third one within minutes gets a transcoder quarantined
     std::unique_ptr<transcoder::TranscoderCore> core_;
     std::vector<Engine> engines_;
     std::map<TaskRef, Held> held_;

@@ -150,7 +150,7 @@ void World::storm() {
         case 1:
             return crash_transcoder(t);
         case 2:
-            return crash_orchestrator(o);
+            return context_.rng.chance(0.7) ? crash_orchestrator(o) : restart_orchestrator(o);
         case 3:
         case 4:
             return pause(t, context_.between(milliseconds(100), seconds(8)));
@@ -199,6 +199,21 @@ void World::crash_orchestrator(OrchestratorNode& node) {
     });
 }
 
+// As an operator does it: what was accepted is carried through first.
+void World::restart_orchestrator(OrchestratorNode& node) {
+    if (!node.runs())
+        return;
+    node.begin_shutdown();
+    undo_later(context_.between(seconds(1), seconds(31)), [this, &node] {
+        if (node.alive())
+            node.kill();
+        undo_later(seconds(1), [&node] {
+            if (!node.alive())
+                node.boot();
+        });
+    });
+}
+
 void World::pause(Node& node, Duration time) {
     if (!node.runs())
         return;
@@ -224,7 +239,10 @@ void World::partition(unsigned transcoder, unsigned orchestrator) {
 
 void World::upset_engines(TranscoderNode& node, Duration time) {
     EngineMood mood;
-    switch (context_.rng.below(4)) {
+    switch (context_.rng.below(5)) {
+        case 4:
+            mood.lie_chance = 0.5;
+            break;
         case 0:
             mood.slow = 1 + static_cast<double>(context_.rng.below(10));
             break;
@@ -262,15 +280,24 @@ void World::trouble_store(OrchestratorNode& node) {
 
 void World::operate(OrchestratorNode& node) {
     using Command = orchestrator::OrchestratorCore::TranscoderCommand;
-    if (context_.rng.chance(0.5)) {
-        node.set_operator_limit(static_cast<std::uint32_t>(context_.rng.below(4)));
-        undo_later(seconds(6), [&node] { node.set_operator_limit(std::nullopt); });
-        return;
+    const TranscoderNode& t = *transcoders_[context_.rng.below(transcoders_.size())];
+    const std::string name = "mill-" + std::to_string(t.index());
+    const Duration time = context_.between(seconds(1), seconds(8));
+    switch (context_.rng.below(4)) {
+        case 0:
+            node.set_operator_limit(static_cast<std::uint32_t>(context_.rng.below(4)));
+            return undo_later(time, [&node] { node.set_operator_limit(std::nullopt); });
+        case 1:
+            node.set_stake(static_cast<std::uint32_t>(context_.rng.below(4)),
+                           context_.rng.chance(0.7));
+            return undo_later(time, [&node] { node.set_stake(std::nullopt, true); });
+        case 2:
+            node.revoke(t.key());
+            return undo_later(time, [&node, key = t.key()] { node.readmit(key); });
+        default:
+            node.command(name, Command::cordon);
+            return undo_later(time, [&node, name] { node.command(name, Command::uncordon); });
     }
-    const std::string name = "mill-" + std::to_string(context_.rng.below(transcoders_.size()));
-    node.command(name, Command::cordon);
-    undo_later(context_.between(seconds(1), seconds(8)),
-               [&node, name] { node.command(name, Command::uncordon); });
 }
 
 void World::drain(TranscoderNode& node) {
@@ -297,14 +324,19 @@ void World::heal() {
     context_.note('w', 0, "calm");
     using Command = orchestrator::OrchestratorCore::TranscoderCommand;
     for (const auto& o : orchestrators_) {
+        // One that is shutting down would be restarted by its supervisor.
+        if (o->alive() && o->shutting_down())
+            o->kill();
         if (!o->alive())
             o->boot();
         o->resume();
         o->store().set_slow(Duration{0});
         o->store_available(true);
         o->set_operator_limit(std::nullopt);
+        o->set_stake(std::nullopt, true);
         for (unsigned t = 0; t < transcoders_.size(); ++t) {
             o->command("mill-" + std::to_string(t), Command::uncordon);
+            o->readmit(transcoders_[t]->key());
             network_.block(t, o->index(), false, false);
         }
     }

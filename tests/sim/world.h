@@ -47,6 +47,7 @@ private:
     void single_fault();
     void crash_transcoder(TranscoderNode& node);
     void crash_orchestrator(OrchestratorNode& node);
+    void restart_orchestrator(OrchestratorNode& node);
     void pause(Node& node, Duration time);
     void partition(unsigned transcoder, unsigned orchestrator);
     void upset_engines(TranscoderNode& node, Duration time);
