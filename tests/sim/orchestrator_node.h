@@ -152,6 +152,7 @@ private:
     std::map<RequestId, OnReply> requests_;
     RequestId next_request_ = 1;
     bool shutting_down_ = false;
+    ReservationId last_reservation_;
     Tally tally_;
 };
 
