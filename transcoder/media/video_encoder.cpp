@@ -1,6 +1,7 @@
 #include "transcoder/media/video_encoder.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace millrace::media {
 namespace {
@@ -140,6 +141,34 @@ Result<av::Pull> VideoEncoder::receive(AVPacket& packet) {
     return av::Pull::ready;
 }
 
+// Opening is not enough: what counts is a packet. And SVT-AV1 1.4 waits for ever in its destructor when it is
+// closed before it was drained.
+static Result<void> encode_one_picture(AVCodecContext& context) {
+    const av::FramePtr frame = av::make_frame();
+    frame->width = context.width;
+    frame->height = context.height;
+    frame->format = context.pix_fmt;
+    frame->pts = 0;
+    if (const int rc = av_frame_get_buffer(frame.get(), 0); rc < 0)
+        return av::error(ErrorKind::internal, "a picture", rc);
+    for (int plane = 0; plane < 3; ++plane)
+        std::memset(frame->data[plane], 128,
+                    static_cast<std::size_t>(frame->linesize[plane]) *
+                        static_cast<std::size_t>(plane == 0 ? frame->height : frame->height / 2));
+    int rc = avcodec_send_frame(&context, frame.get());
+    if (rc >= 0)
+        rc = avcodec_send_frame(&context, nullptr);
+    const av::PacketPtr packet = av::make_packet();
+    int packets = 0;
+    while (rc >= 0 && (rc = avcodec_receive_packet(&context, packet.get())) >= 0) {
+        ++packets;
+        av_packet_unref(packet.get());
+    }
+    if (packets == 0)
+        return av::error(ErrorKind::unsupported, "encoding a picture", rc);
+    return {};
+}
+
 Result<void> try_encoder(const char* name) {
     av::set_up_logging();
     const AVCodec* codec = avcodec_find_encoder_by_name(name);
@@ -155,9 +184,9 @@ Result<void> try_encoder(const char* name) {
     av::Options quiet;
     if (std::string_view(name) == "libx265")
         quiet.set("x265-params", "log-level=none");
-    const int rc = avcodec_open2(context.get(), codec, quiet.address());
-    return rc < 0 ? Result<void>(av::error(ErrorKind::unsupported, "opening it", rc))
-                  : Result<void>();
+    if (const int rc = avcodec_open2(context.get(), codec, quiet.address()); rc < 0)
+        return av::error(ErrorKind::unsupported, "opening it", rc);
+    return encode_one_picture(*context);
 }
 
 }  // namespace millrace::media
