@@ -160,7 +160,7 @@ def stay(orchestrator, found, transcoders, victim, work):
         if answer.status != 201:
             sys.exit(f"demo: POST /sessions: {answer!r}")
         live.append((stream, Process(
-            ["ffmpeg", "-hide_banner", "-nostdin", "-v", "error", "-re", "-stream_loop", "-1", "-i", source.clip,
+            ["ffmpeg", "-hide_banner", "-nostdin", "-v", "error", "-re", *sources.endless(source.clip, work / stream),
              "-map", "0:v:0", "-map", "0:a:0?", "-c", "copy", "-f", "hls", "-hls_time", sources.SEGMENT_S, "-method", "PUT",
              "-hls_segment_filename", f"{base}/%d.ts", f"{base}/index.m3u8"], work / f"{stream}.log")))
     try:

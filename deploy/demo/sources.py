@@ -6,6 +6,7 @@ import sys
 from support import media
 
 NAMES = ("mill", "race")
+REPEATS = 5000
 SEGMENTS = 24  # per stream; issue: at least 20
 SEGMENT_S = 1.9  # cut at the first key frame after this; real clips have one each 1.92 s or 2 s
 LENGTH_S = SEGMENTS * 2.2 + 4
@@ -18,14 +19,25 @@ class Source:
         self.name, self.origin, self.clip, self.segments, self.durations = name, origin, clip, segments, durations
 
 
+def endless(clip, work):
+    """ffmpeg's input arguments for `clip` again and again with a clock that goes on.
+
+    Not -stream_loop: it seeks back, and in MPEG-TS that lands behind the first key frame.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    listing = work / "endless.txt"
+    quoted = str(clip.resolve()).replace("'", r"'\''")
+    listing.write_text(f"file '{quoted}'\n" * REPEATS, encoding="utf-8")
+    return ["-f", "concat", "-safe", "0", "-i", listing]
+
+
 def _cut(names, origin, clip, work):
     """A source for each name: stream copy where the clip's key frames allow it, else encoded anew with one every 2 s."""
     copied = _segments(clip, work / "copy")
     if len(copied[0]) < SEGMENTS:
         print(f"  {origin}: too few key frames to cut, or not H.264: encoding it first", flush=True)
-        work.mkdir(parents=True, exist_ok=True)
         encoded = work / "encoded.ts"
-        media.ffmpeg("-stream_loop", "-1", "-i", clip, "-t", LENGTH_S, "-map", "0:v:0", "-map", "0:a:0?", "-c:v", "libx264",
+        media.ffmpeg(*endless(clip, work), "-t", LENGTH_S, "-map", "0:v:0", "-map", "0:a:0?", "-c:v", "libx264",
                      "-preset", "veryfast", "-pix_fmt", "yuv420p", "-force_key_frames", "expr:gte(t,n_forced*2)",
                      "-c:a", "aac", "-ac", 2, "-f", "mpegts", encoded, within=600)
         clip, copied = encoded, _segments(encoded, work / "segments")
@@ -37,9 +49,8 @@ def _cut(names, origin, clip, work):
 def _segments(clip, directory):
     if not _copyable(clip):
         return [], []
-    directory.mkdir(parents=True)
     table = directory / "list.csv"
-    media.ffmpeg("-stream_loop", "-1", "-i", clip, "-t", LENGTH_S, "-map", "0:v:0", "-map", "0:a:0?", "-c", "copy",
+    media.ffmpeg(*endless(clip, directory), "-t", LENGTH_S, "-map", "0:v:0", "-map", "0:a:0?", "-c", "copy",
                  "-f", "segment", "-segment_time", SEGMENT_S, "-segment_format", "mpegts", "-segment_list", table,
                  directory / "%04d.ts")
     with open(table, encoding="utf-8", newline="") as rows:
