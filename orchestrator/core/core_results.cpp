@@ -25,7 +25,7 @@ Impl::OnRecord Impl::on_record(const Transcoder& t, TaskId task, AttemptNo attem
 // What is not on record is counted and dropped; the sender is told to drop it too.
 void Impl::stale(Transcoder& t, TaskId task, AttemptNo attempt, bool tell) {
     const Task* found = tasks_.find(task);
-    if (found != nullptr && found->committing == attempt && found->committing_at == &t)
+    if (found != nullptr && found->committing == attempt && found->committing_at == t.no)
         return note(What::stale_duplicate, &t);
     note(What::stale_attempt, &t);
     if (tell && t.joined)
@@ -219,7 +219,8 @@ void Impl::commit(Task& t, AttemptNo no) {
     Attempt won = std::move(*found);
     t.live.erase(found);
     t.committing = no;
-    t.committing_at = won.at;
+    t.committing_at = won.at->no;
+    t.committing_name = won.at->name;
     t.result = std::move(won.finished->report);
     timers_.cancel({TimerKind::task, t.id.value});
     while (!t.live.empty())
@@ -275,16 +276,22 @@ void Impl::committed(TaskId id, AttemptNo attempt, const Result<void>& result, T
 void Impl::deliver(Task& t) {
     Session& s = *t.session;
     s.segments_ok += 1;
-    t.committing_at->segments_ok += 1;
+    const auto key = transcoder_keys_.find(t.committing_at);
+    Transcoder* at = key != transcoder_keys_.end() ? registry_.find(key->second) : nullptr;
+    std::int64_t pixels = 0;
     std::uint64_t bytes = t.bytes;
     for (const RenditionReport& r : t.result.renditions) {
-        t.committing_at->pixels += r.pixels;
+        pixels += r.pixels;
         bytes += r.bytes;
     }
+    if (at != nullptr) {
+        at->segments_ok += 1;
+        at->pixels += pixels;
+    }
     const AnswerId answer{++last_answer_};
-    note(What::segment_ok, t.committing_at);
+    note(What::segment_ok, at);
     emit(Deliver{t.id, t.committing, answer, t.segment, s.stream, std::move(t.result),
-                 t.committing_at->name, t.first_dispatch.value_or(now_) - t.accepted_at,
+                 std::move(t.committing_name), t.first_dispatch.value_or(now_) - t.accepted_at,
                  now_ - t.accepted_at, t.discontinuity});
     for (const AnswerId gone :
          window_.add(s.no, {t.segment.run, t.segment.seq}, t.segment.sha256, answer, bytes, now_))

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "orchestrator/core/registry.h"
@@ -75,7 +76,8 @@ struct Task {
 
     // once a valid result is there
     AttemptNo committing;
-    Transcoder* committing_at = nullptr;
+    TranscoderNo committing_at;  // it may be revoked and forgotten while the store is at work
+    std::string committing_name;
     TranscodeReport result;
 
     [[nodiscard]] bool waiting() const { return live.empty() && !committing; }

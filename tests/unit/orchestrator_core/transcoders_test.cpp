@@ -383,6 +383,21 @@ TEST_CASE("a revoked key counts no more until it is admitted again",
     CHECK(world.ending(task).ok());
 }
 
+// Found by the simulator, seed 2751: the record was read after it was forgotten.
+TEST_CASE("a result at the store is delivered also when its transcoder is revoked meanwhile",
+          "[orchestrator][transcoders]") {
+    Harness world;
+    FakeTranscoder& t = world.transcoder("one");
+    world.store_answers = false;
+    const TaskId task = world.accept("s", 1);
+    world.run_for(5s);
+    REQUIRE(world.commits.size() == 1);
+    world.call([&](OrchestratorCore& c, TimePoint now) { c.revoke(t.key, now); });
+    world.call(
+        [&](OrchestratorCore& c, TimePoint now) { c.committed(task, AttemptNo{1}, {}, now); });
+    CHECK(world.endings.at(task).ok());
+}
+
 TEST_CASE("a lost transcoder stays in sight for ten minutes", "[orchestrator][transcoders]") {
     Harness world;
     FakeTranscoder& t = world.transcoder("one");
