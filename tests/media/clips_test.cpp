@@ -204,6 +204,17 @@ TEST_CASE("audio alone: refused first, carried later", "[clips]") {
                           test::probe_times(source, "a:0")));
 }
 
+TEST_CASE("every stream that no rendition carries is named in a warning", "[clips]") {
+    if (media_is_missing())
+        return;
+    const Output out = run(clip_of({"nasa_2video_2audio_2subs.mp4"}));
+    REQUIRE(out.report.has_value());
+    CHECK(std::ranges::count_if(out.report->warnings, [](const std::string& warning) {
+              return warning.ends_with("is left out");
+          }) == 4);
+    CHECK(run(clip_of({"bee_720p2997_hls/bee0.ts"})).report->warnings.empty());
+}
+
 TEST_CASE("broken files give what decodes with a warning, or a reason, and soon", "[clips]") {
     if (media_is_missing())
         return;

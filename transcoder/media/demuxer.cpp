@@ -54,14 +54,14 @@ bool can_read(const AVCodecParameters& parameters) {
 }
 
 std::string label_of(const AVStream& stream, Container container) {
-    const bool video = stream.codecpar->codec_type == AVMEDIA_TYPE_VIDEO;
+    const char* type = av_get_media_type_string(stream.codecpar->codec_type);
     const std::string codec = stream.codecpar->codec_id == AV_CODEC_ID_NONE
                                   ? "unknown"
                                   : av::codec_name(stream.codecpar->codec_id);
     const std::string place = container == Container::mpegts
                                   ? "PID " + std::to_string(stream.id)
                                   : "track " + std::to_string(stream.index + 1);
-    return codec + (video ? " video" : " audio") + " stream (" + place + ")";
+    return codec + " " + (type != nullptr ? type : "unknown") + " stream (" + place + ")";
 }
 
 // Which stream FFmpeg's command line would take: the default one, else the largest, else the first.
@@ -188,6 +188,9 @@ void Demuxer::choose_streams() {
         take_video(*best[0]);
     if (best[1] != nullptr)
         take_audio(*best[1]);
+    for (unsigned i = 0; i < format_->nb_streams; ++i)
+        if (format_->streams[i] != best[0] && format_->streams[i] != best[1])
+            left_out_.push_back(label_of(*format_->streams[i], container_));
 }
 
 namespace {
@@ -264,7 +267,7 @@ Demuxer::Notes Demuxer::notes() const {
     return {damaged_, timeline_->jumps(),
             container_ == Container::mpegts && bytes_.received() % 188 != 0 &&
                 bytes_.received() % 192 != 0 && bytes_.received() % 204 != 0,
-            bytes_.received()};
+            bytes_.received(), left_out_};
 }
 
 }  // namespace millrace::media

@@ -9,6 +9,8 @@
 
 #include <array>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "transcoder/media/av.h"
 #include "transcoder/media/grid.h"
@@ -57,6 +59,7 @@ public:
         int jumps = 0;            // of the clock
         bool cut_inside = false;  // ended inside a transport packet
         std::uint64_t bytes = 0;
+        std::vector<std::string> left_out;  // streams that no rendition carries
     };
     [[nodiscard]] Notes notes() const;
 
@@ -80,6 +83,7 @@ private:
     std::optional<VideoStream> video_;
     std::optional<AudioStream> audio_;
     std::string foreign_;
+    std::vector<std::string> left_out_;
     std::array<int, 2> index_{-1, -1};  // of the streams, by lane
     std::optional<Timeline> timeline_;
     int damaged_ = 0;

@@ -383,6 +383,8 @@ void Pipeline::collect_warnings() {
     auto& out = report_.warnings;
     if (notes.cut_inside)
         out.push_back("the segment ends inside a transport packet: it was cut off");
+    for (const std::string& stream : notes.left_out)
+        out.push_back("the " + stream + " is left out");
     if (notes.damaged_packets > 0)
         out.push_back("transport packets are missing or damaged in " +
                       std::to_string(notes.damaged_packets) + " places");
