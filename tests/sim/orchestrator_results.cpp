@@ -39,7 +39,8 @@ void OrchestratorNode::check_dispatch(const orchestrator::Send& e, const Dispatc
     if (dispatch.attempt <= task->second.attempt)
         violated("attempt numbers do not rise");
     // Silence while we were paused ourselves says nothing.
-    const TimePoint listening_since = std::max(peer.control_heard, resumed_at());
+    const TimePoint listening_since =
+        std::max({peer.control_heard, peer.payload_heard, resumed_at()});
     if (now() > listening_since + kDeathSeenWithin)
         violated("dispatched to a transcoder that has been silent for " +
                  std::to_string(to_ms(now() - listening_since)) + " ms");
