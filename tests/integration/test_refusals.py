@@ -203,7 +203,7 @@ class NoRoom(ClusterCase):
     def test_while_it_shuts_down_it_finishes_what_it_took_and_takes_no_more(self):
         cluster = self.new_cluster()
         orchestrator = cluster.orchestrator()
-        slow = cluster.transcoder(orchestrator, slots=2)
+        slow = cluster.transcoder(orchestrator, slots=1)
         opened = self.session(orchestrator, TINY)
         self.assert_status(orchestrator.push(opened["stream"], "0.ts", self.clips[0]), 200)
         slow.process.signal(signal.SIGSTOP)
