@@ -114,13 +114,15 @@ Transcoder* Impl::steal(const Session& s, const Excluded& excluded) {
     const std::vector<char> able = compatible_classes(s.ladder);
     for (const auto& [since, no] : sessions_.idle()) {
         Session& idle = *sessions_.find(no);
+        if (&idle == &s)
+            continue;  // while it is served, the list may still show the slot it has just lost
         const Holding& slot = *idle.slot();
         Transcoder& t = *slot.at;
         const Candidate after{&t.key, t.headroom() + 1, t.capacity, t.reserved_cost - slot.cost, 0};
         // A lowered claim may leave a transcoder full even without this session.
         const bool frees = t.others + t.reserved <= t.slots;
-        if (&idle == &s || !frees || !t.ready() || able[t.capability_class] == 0 || avoids(s, t) ||
-            excluded(t) || !has_room(after, s.cost))
+        if (!frees || !t.ready() || able[t.capability_class] == 0 || avoids(s, t) || excluded(t) ||
+            !has_room(after, s.cost))
             continue;
         give_up_slot(idle);
         refresh(idle);
@@ -277,7 +279,7 @@ void Impl::slot_answered_no(Session& s, ReservationId id, Duration avoid_for, bo
     const bool was_slot = s.primary == id;
     drop_holding(s, id, tell);
     if (was_slot)
-        s.orphaned = !s.ended;
+        s.orphaned = !s.ended && !s.in_idle;
     serve(s);
 }
 

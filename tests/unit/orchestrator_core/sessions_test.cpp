@@ -375,3 +375,18 @@ TEST_CASE("a session without a compatible home is not helped by idle slots elsew
     CHECK(world.place_of("h2") == "hevc");
     CHECK(world.place_of("p1") == "plain");
 }
+
+// Found by the simulator, seed 6495: the session looked for an idle one to replace and found itself.
+TEST_CASE("an idle session whose slot is not given back lets it go quietly",
+          "[orchestrator][sessions]") {
+    Harness world;
+    FakeTranscoder& t = world.transcoder("one", 1);
+    REQUIRE(world.ending(world.accept("s", 1)).ok());
+    world.run_for(15s);
+    t.sessions.clear();  // its heartbeats name the session no more
+    t.manner.answers_reserve = false;
+    world.run_for(5s);
+    CHECK(world.core().status().capacity.sessions_active == 0);
+    t.manner.answers_reserve = true;
+    CHECK(world.ending(world.accept("s", 2)).ok());
+}
