@@ -113,7 +113,10 @@ void World::heal() {
         o->set_operator_limit(std::nullopt);
         o->set_stake(std::nullopt, true);
         for (unsigned t = 0; t < transcoders_.size(); ++t) {
-            o->command("mill-" + std::to_string(t), Command::uncordon);
+            // One that is away has no name to be called by, and may come back cordoned as it left.
+            for (const auto after : {seconds(0), seconds(4)})
+                context_.queue.in(
+                    after, [&o, t] { o->command("mill-" + std::to_string(t), Command::uncordon); });
             o->readmit(transcoders_[t]->key());
             network_.block(t, o->index(), false, false);
         }
