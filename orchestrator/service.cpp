@@ -6,6 +6,7 @@
 #include "common/base/check.h"
 #include "common/base/hex.h"
 #include "common/runtime/log.h"
+#include "common/runtime/wall_clock.h"
 #include "orchestrator/metrics_view.h"
 #include "orchestrator/store/store.h"
 
@@ -15,11 +16,6 @@ namespace {
 // What renditions of one segment may weigh, each (zeromq-and-failures, section 4.3).
 constexpr std::uint64_t kRenditionBytesPerSourceByte = 4;
 constexpr std::uint64_t kRenditionBytesExtra = 8ULL << 20;
-
-WallTime wall_now() {
-    const auto since = std::chrono::system_clock::now().time_since_epoch();
-    return {std::chrono::duration_cast<std::chrono::milliseconds>(since).count()};
-}
 
 }  // namespace
 

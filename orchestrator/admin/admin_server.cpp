@@ -9,6 +9,7 @@
 #include "common/http/problem.h"
 #include "common/http/router.h"
 #include "common/http/server.h"
+#include "common/runtime/wall_clock.h"
 #include "orchestrator/admin/status_json.h"
 #include "orchestrator/link/enrolment.h"
 #include "orchestrator/link/transcoder_link.h"
@@ -41,11 +42,6 @@ bool same_secret(std::string_view a, std::string_view b) {
 bool is_loopback(std::string_view endpoint) {
     return endpoint.starts_with("127.") || endpoint.starts_with("[::1]") ||
            endpoint.starts_with("localhost:");
-}
-
-WallTime wall_now() {
-    const auto since = std::chrono::system_clock::now().time_since_epoch();
-    return {std::chrono::duration_cast<std::chrono::milliseconds>(since).count()};
 }
 
 json token_json(const JoinTokenInfo& info) {

@@ -6,17 +6,13 @@
 #include "common/net/join_token.h"
 #include "common/net/zap.h"
 #include "common/runtime/log.h"
+#include "common/runtime/wall_clock.h"
 
 namespace millrace::orchestrator {
 namespace {
 
 constexpr std::size_t kTokensMax = 4096;
 constexpr std::size_t kNameCharsMax = 64;
-
-WallTime wall_now() {
-    const auto since = std::chrono::system_clock::now().time_since_epoch();
-    return {std::chrono::duration_cast<std::chrono::milliseconds>(since).count()};
-}
 
 bool is_over(const store::JoinTokenRow& row, WallTime now) {
     return row.expires_at.ms != 0 && row.expires_at <= now;

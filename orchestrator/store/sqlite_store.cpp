@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/runtime/log.h"
+#include "common/runtime/wall_clock.h"
 
 namespace millrace::orchestrator::store {
 namespace {
@@ -13,11 +14,6 @@ constexpr std::chrono::hours kSessionsSince{
 
 Error unavailable() {
     return error(ErrorKind::overloaded, "the store cannot write at the moment");
-}
-
-WallTime wall_now() {
-    const auto since = std::chrono::system_clock::now().time_since_epoch();
-    return {std::chrono::duration_cast<std::chrono::milliseconds>(since).count()};
 }
 
 Error error_of(const Failure& failure) {

@@ -6,6 +6,7 @@
 #include "common/net/lane.h"
 #include "common/net/link_tracker.h"
 #include "common/runtime/log.h"
+#include "common/runtime/wall_clock.h"
 #include "common/wire/codec.h"
 #include "transcoder/link/rendition_outbox.h"
 #include "transcoder/link/source_intake.h"
@@ -19,11 +20,6 @@ constexpr Duration kLinger = std::chrono::milliseconds(500);
 // Once joined, cut handshakes are more likely an orchestrator that is down behind something that
 // still accepts connections than another orchestrator in its place.
 constexpr Duration kForeignAfterJoin = std::chrono::seconds(60);
-
-WallTime wall_now() {
-    const auto now = std::chrono::system_clock::now().time_since_epoch();
-    return {std::chrono::duration_cast<std::chrono::milliseconds>(now).count()};
-}
 
 }  // namespace
 
