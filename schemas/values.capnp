@@ -183,6 +183,26 @@ struct RenditionReport {
   frameRate @9 :Rational;
   codecs @10 :Text;          # RFC 6381, at most 128 bytes
   bandwidth @11 :Int64;      # bit/s over this segment, container included, 0..
+  initBytes @12 :UInt64;     # leading bytes that are the init part of an mp4 (ftyp, moov); 0 = none
+  parameterSets @13 :Data;   # 32 bytes: SHA-256 of what a decoder must know before the first picture
+                             # (parameter sets, init part); equal = joins without a new init part; absent = not known
+  vbvFillBits @14 :Int64;    # bits in the decoder's buffer after the last picture, 0.. ; 0 = not known
+  copied @15 :Bool;          # the source's own video, not encoded and not paid (RenditionSpec.bypass)
+}
+
+enum MarkerKind {
+  command @0;  # any other SCTE-35 command
+  out @1;      # the programme is left
+  in @2;       # the programme is joined again
+}
+
+# A splice the source announced (SCTE-35), for playlists. Times are on the source's clock.
+struct SpliceMarker {
+  startUs @0 :Int64;     # us; may be negative
+  durationUs @1 :Int64;  # us, 0.. ; 0 = not known
+  eventId @2 :UInt32;
+  kind @3 :MarkerKind;
+  section @4 :Data;      # the whole splice_info_section, at most 1 KiB
 }
 
 # A rendition of the ladder that was not made, and why. It is named in the answer and not paid.
@@ -210,6 +230,7 @@ struct TranscodeReport {
   skipped @2 :List(SkippedRendition);    # 0..8
   warnings @3 :List(Text);               # sentences for the broadcaster, at most 16 of 1 KiB
   times @4 :StageTimes;
+  splices @5 :List(SpliceMarker);        # 0..16, in order of appearance
 }
 
 # ---- capacity ----------------------------------------------------------------------------------------

@@ -50,10 +50,29 @@ struct RenditionReport {
     std::int64_t pixels = 0;  // encoded: frames x size
     Duration duration{0};
     Rational frame_rate;
-    std::string codecs;          // RFC 6381
-    std::int64_t bandwidth = 0;  // bit/s over this segment, container included
+    std::string codecs;            // RFC 6381
+    std::int64_t bandwidth = 0;    // bit/s over this segment, container included
+    std::uint64_t init_bytes = 0;  // leading bytes that are an mp4's init part; 0 = none
+    // SHA-256 of what a decoder must know before the first picture: equal = joins without a new
+    // init part. All zero = not known.
+    Sha256 parameter_sets{};
+    std::int64_t vbv_fill_bits = 0;  // in the decoder's buffer after the last picture; 0 = unknown
+    bool copied = false;             // the source's own video: not encoded, not paid
     bool operator==(const RenditionReport&) const = default;
 };
+
+// A splice the source announced (SCTE-35). Times are on the source's clock, microseconds.
+enum class SpliceKind : std::uint8_t { command, out, in };
+struct SpliceMarker {
+    std::int64_t start_us = 0;
+    std::int64_t duration_us = 0;  // 0 = not known
+    std::uint32_t event_id = 0;
+    SpliceKind kind = SpliceKind::command;
+    std::vector<std::uint8_t> section;  // the whole splice_info_section, at most kSpliceBytesMax
+    bool operator==(const SpliceMarker&) const = default;
+};
+inline constexpr std::size_t kSpliceBytesMax = 1024;
+inline constexpr std::size_t kSplicesMax = 16;  // per segment
 
 struct SkippedRendition {
     std::uint32_t index = 0;
@@ -80,6 +99,7 @@ struct TranscodeReport {
     std::vector<SkippedRendition> skipped;
     std::vector<std::string> warnings;  // sentences for the broadcaster
     StageTimes times;
+    std::vector<SpliceMarker> splices;  // in order of appearance
     bool operator==(const TranscodeReport&) const = default;
 };
 

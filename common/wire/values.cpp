@@ -61,6 +61,11 @@ constexpr EnumTable<Bypass, schema::Bypass, 2> kBypasses{{
     {Bypass::never, schema::Bypass::NEVER},
     {Bypass::if_fits, schema::Bypass::IF_FITS},
 }};
+constexpr EnumTable<SpliceKind, schema::MarkerKind, 3> kSpliceKinds{{
+    {SpliceKind::command, schema::MarkerKind::COMMAND},
+    {SpliceKind::out, schema::MarkerKind::OUT},
+    {SpliceKind::in, schema::MarkerKind::IN},
+}};
 constexpr EnumTable<DataStreams, schema::DataStreams, 2> kDataStreams{{
     {DataStreams::pass, schema::DataStreams::PASS},
     {DataStreams::drop, schema::DataStreams::DROP},
@@ -303,6 +308,11 @@ void put(schema::RenditionReport::Builder out, const RenditionReport& report) {
     put(out.initFrameRate(), report.frame_rate);
     out.setCodecs(as_text(clipped(report.codecs, kCodecsBytesMax)));
     out.setBandwidth(report.bandwidth);
+    out.setInitBytes(report.init_bytes);
+    if (report.parameter_sets != Sha256{})
+        out.setParameterSets(as_data(report.parameter_sets));
+    out.setVbvFillBits(report.vbv_fill_bits);
+    out.setCopied(report.copied);
 }
 
 RenditionReport get(schema::RenditionReport::Reader in) {
@@ -319,7 +329,33 @@ RenditionReport get(schema::RenditionReport::Reader in) {
     report.frame_rate = get(in.getFrameRate());
     report.codecs = text(in.getCodecs(), kCodecsBytesMax, "RenditionReport.codecs");
     report.bandwidth = non_negative(in.getBandwidth(), "RenditionReport.bandwidth");
+    report.init_bytes = in.getInitBytes();
+    if (in.getParameterSets().size() != 0)
+        report.parameter_sets = sha256(in.getParameterSets(), "RenditionReport.parameterSets");
+    report.vbv_fill_bits = non_negative(in.getVbvFillBits(), "RenditionReport.vbvFillBits");
+    report.copied = in.getCopied();
     return report;
+}
+
+void put(schema::SpliceMarker::Builder out, const SpliceMarker& splice) {
+    out.setStartUs(splice.start_us);
+    out.setDurationUs(splice.duration_us);
+    out.setEventId(splice.event_id);
+    out.setKind(to_wire(kSpliceKinds, splice.kind));
+    out.setSection({splice.section.data(), std::min(splice.section.size(), kSpliceBytesMax)});
+}
+
+SpliceMarker get(schema::SpliceMarker::Reader in) {
+    SpliceMarker splice;
+    splice.start_us = in.getStartUs();
+    splice.duration_us = non_negative(in.getDurationUs(), "SpliceMarker.durationUs");
+    splice.event_id = in.getEventId();
+    splice.kind = known_or(kSpliceKinds, in.getKind(), SpliceKind::command);
+    const auto section = in.getSection();
+    if (section.size() > kSpliceBytesMax)
+        malformed("SpliceMarker.section", "is too long");
+    splice.section.assign(section.begin(), section.end());
+    return splice;
 }
 
 void put(schema::TranscodeReport::Builder out, const TranscodeReport& report) {
@@ -330,6 +366,9 @@ void put(schema::TranscodeReport::Builder out, const TranscodeReport& report) {
     for (unsigned i = 0; i < warnings.size(); ++i)
         warnings.set(i, as_text(clipped(report.warnings[i], kSentenceBytesMax)));
     put(out.initTimes(), report.times);
+    auto splices = out.initSplices(list_size(std::min(report.splices.size(), kSplicesMax)));
+    for (unsigned i = 0; i < splices.size(); ++i)
+        put(splices[i], report.splices[i]);
 }
 
 TranscodeReport get(schema::TranscodeReport::Reader in) {
@@ -342,6 +381,7 @@ TranscodeReport get(schema::TranscodeReport::Reader in) {
     for (const auto warning : bounded(in.getWarnings(), kWarningsMax, "TranscodeReport.warnings"))
         report.warnings.push_back(text(warning, kSentenceBytesMax, "TranscodeReport.warnings"));
     report.times = get(in.getTimes());
+    report.splices = get_all<SpliceMarker>(in.getSplices(), kSplicesMax, "TranscodeReport.splices");
     return report;
 }
 

@@ -31,6 +31,9 @@ void put(schema::SourceInfo::Builder out, const SourceInfo& source);
 void put(schema::RenditionReport::Builder out, const RenditionReport& report);
 [[nodiscard]] RenditionReport get(schema::RenditionReport::Reader in);
 
+void put(schema::SpliceMarker::Builder out, const SpliceMarker& splice);
+[[nodiscard]] SpliceMarker get(schema::SpliceMarker::Reader in);
+
 void put(schema::TranscodeReport::Builder out, const TranscodeReport& report);
 [[nodiscard]] TranscodeReport get(schema::TranscodeReport::Reader in);
 

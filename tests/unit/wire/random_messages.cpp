@@ -128,7 +128,17 @@ RenditionReport any_rendition(Rng& rng) {
             Duration(any_positive(rng)),
             any_rational(rng),
             any_text(rng, wire::kCodecsBytesMax),
-            any_positive(rng)};
+            any_positive(rng),
+            any_u64(rng),
+            any_hash(rng),
+            any_positive(rng),
+            rng.below(2) == 1};
+}
+
+SpliceMarker any_splice(Rng& rng) {
+    return {static_cast<std::int64_t>(rng.next()), any_positive(rng), any_u32(rng),
+            any_enum<SpliceKind>(rng, 3),
+            std::vector<std::uint8_t>(rng.below(kSpliceBytesMax + 1), 0xfc)};
 }
 
 SkippedRendition any_skipped(Rng& rng) {
@@ -153,6 +163,7 @@ TranscodeReport any_report(Rng& rng) {
     report.warnings = any_list(rng, wire::kWarningsMax, any_sentence);
     const auto us = [&] { return any_positive(rng); };
     report.times = {us(), us(), us(), us(), us(), us()};
+    report.splices = any_list(rng, kSplicesMax, any_splice);
     return report;
 }
 

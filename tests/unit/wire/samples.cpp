@@ -68,10 +68,15 @@ TranscodeReport report() {
                           2002ms,
                           {30000, 1001},
                           "hvc1.2.4.L93.B0,Opus",
-                          2'996'000}};
+                          2'996'000,
+                          1234,
+                          counting(2),
+                          750'000,
+                          true}};
     report.skipped = {{1, "240p", "its picture would be larger than the source's"}};
     report.warnings = {"the segment does not start with a key frame"};
     report.times = {1100, 212'000, 31'000, 640'000, 9000, 910'000};
+    report.splices = {{-40'000, 30'000'000, 77, SpliceKind::out, {0xfc, 0x30, 0x11}}};
     return report;
 }
 
