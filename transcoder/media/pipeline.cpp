@@ -2,9 +2,9 @@
 
 #include <algorithm>
 
-#include "common/domain/supported.h"
 #include "transcoder/media/codec_string.h"
 #include "transcoder/media/cpu_timer.h"
+#include "transcoder/media/limits.h"
 
 namespace millrace::media {
 namespace {
@@ -15,28 +15,6 @@ constexpr std::int64_t kPacketsPerFrame = 2;
 constexpr std::size_t kEarlyAudioMax = PacketQueue::kWaitingMax;
 // Pixel shapes beyond this are damage, not intent.
 constexpr double kAspectMax = 8.0;
-
-bool within(Size size, Size box) {
-    return (size.width <= box.width && size.height <= box.height) ||
-           (size.width <= box.height && size.height <= box.width);
-}
-
-std::string text(Size size) {
-    return std::to_string(size.width) + "x" + std::to_string(size.height);
-}
-
-Result<void> check_ladder(const TranscodeRequest& request) {
-    if (request.ladder.empty())
-        return error(ErrorKind::unsupported, "the ladder is empty");
-    if (request.ladder.size() > request.limits.renditions)
-        return error(ErrorKind::unsupported, "the ladder has more than " +
-                                                 std::to_string(request.limits.renditions) +
-                                                 " renditions");
-    std::string all;
-    for (const FieldProblem& problem : unsupported_fields(request.ladder))
-        all += (all.empty() ? "" : "; ") + problem.path + ": " + problem.detail;
-    return all.empty() ? Result<void>() : Result<void>(error(ErrorKind::unsupported, all));
-}
 
 }  // namespace
 
@@ -120,14 +98,9 @@ void Pipeline::read_packets(std::stop_token stop) {
 
 Result<void> Pipeline::check_extents() const {
     const Limits& limits = request_.limits;
-    if (extents_[0].packets > limits.frames * kPacketsPerFrame)
-        return error(ErrorKind::bad_input,
-                     "the segment has more than " + std::to_string(limits.frames) + " frames");
+    MR_TRY(check_frames((extents_[0].packets + 1) / kPacketsPerFrame, limits));
     for (const Extent& extent : extents_)
-        if (to_duration(extent.length()) > limits.duration)
-            return error(ErrorKind::bad_input, "the segment is longer than " +
-                                                   std::to_string(to_ms(limits.duration) / 1000) +
-                                                   " s");
+        MR_TRY(check_length(extent.length(), limits));
     return {};
 }
 
@@ -163,7 +136,7 @@ Result<void> Pipeline::on_audio(av::PacketPtr packet) {
     if (packet->pts == AV_NOPTS_VALUE && last_audio_)
         packet->pts = audio_end_;
     if (packet->pts == AV_NOPTS_VALUE || (last_audio_ && packet->pts <= *last_audio_)) {
-        ++audio_dropped_;
+        ++findings_.audio_dropped;
         return {};
     }
     packet->dts = packet->pts;
@@ -184,8 +157,8 @@ Result<void> Pipeline::decode(const AVPacket* packet) {
     if (packet == nullptr) {
         decoder_->drain();
     } else {
-        ++video_packets_;
-        saw_key_packet_ |= (packet->flags & AV_PKT_FLAG_KEY) != 0;
+        ++findings_.video_packets;
+        findings_.saw_key_packet |= (packet->flags & AV_PKT_FLAG_KEY) != 0;
         const CpuTimer timer(report_.times.decode_us);
         MR_TRY(decoder_->send(*packet));
     }
@@ -233,31 +206,18 @@ Result<void> Pipeline::on_frame(av::FramePtr frame) {
     return {};
 }
 
-Error Pipeline::too_large(Size size) const {
-    return error(ErrorKind::bad_input,
-                 "the picture is " + text(size) + ", more than " + text(request_.limits.picture));
-}
-
 Error Pipeline::undecodable(const Error& why) const {
     const VideoStream& video = *demuxer_->video();
     const Size said{video.parameters->width, video.parameters->height};
-    if (!within(said, request_.limits.picture))
-        return too_large(said);
+    if (const auto checked = check_picture(said, request_.limits); !checked)
+        return checked.error();
     return error(why.kind, video.label + ": " + why.message);
 }
 
 Result<void> Pipeline::check_limits(const AVFrame& frame, Ticks at) const {
-    const Limits& limits = request_.limits;
-    if (!within({frame.width, frame.height}, limits.picture))
-        return too_large({frame.width, frame.height});
-    if (report_.source.frames > limits.frames)
-        return error(ErrorKind::bad_input,
-                     "the segment has more than " + std::to_string(limits.frames) + " frames");
-    if (to_duration(at - *clock_->first()) > limits.duration)
-        return error(
-            ErrorKind::bad_input,
-            "the segment is longer than " + std::to_string(to_ms(limits.duration) / 1000) + " s");
-    return {};
+    MR_TRY(check_picture({frame.width, frame.height}, request_.limits));
+    MR_TRY(check_frames(report_.source.frames, request_.limits));
+    return check_length(at - *clock_->first(), request_.limits);
 }
 
 Size Pipeline::display_size(const AVFrame& frame) const {
@@ -320,30 +280,9 @@ Result<void> Pipeline::pulse() {
     return {};
 }
 
-Error Pipeline::no_video() const {
-    const VideoStream* video = demuxer_->video();
-    if (video == nullptr) {
-        std::string found = demuxer_->audio() == nullptr ? "no audio or video stream"
-                                                         : "only an " + demuxer_->audio()->label;
-        if (!demuxer_->foreign().empty())
-            found = "a " + demuxer_->foreign();
-        return error(ErrorKind::bad_input,
-                     "expected H.264, HEVC, VP8, VP9, AV1 or MPEG-2 video, found " + found);
-    }
-    std::string why = "no packet of it is in the segment";
-    if (video_packets_ > 0) {
-        const Size said{video->parameters->width, video->parameters->height};
-        if (!within(said, request_.limits.picture))
-            return too_large(said);
-        why = "none of its " + std::to_string(video_packets_) + " packets could be decoded";
-        if (video->parameters->width <= 0)
-            why += ", its parameter sets (SPS, PPS) are missing";
-        else if (!saw_key_packet_)
-            why += ", there is no key frame among them";
-        else if (decoder_->damaged() > 0)
-            why += ", " + std::to_string(decoder_->damaged()) + " are damaged";
-    }
-    return error(ErrorKind::bad_input, video->label + ": expected pictures, but " + why);
+Error Pipeline::no_video() {
+    findings_.damaged_pictures = decoder_ ? decoder_->damaged() : 0;
+    return media::no_video(*demuxer_, findings_, request_.limits);
 }
 
 Result<void> Pipeline::finish_without_video() {
@@ -379,26 +318,11 @@ Result<void> Pipeline::finish_renditions(Ticks end) {
 }
 
 void Pipeline::collect_warnings() {
-    const Demuxer::Notes notes = demuxer_->notes();
-    auto& out = report_.warnings;
-    if (notes.cut_inside)
-        out.push_back("the segment ends inside a transport packet: it was cut off");
-    for (const std::string& stream : notes.left_out)
-        out.push_back("the " + stream + " is left out");
-    if (notes.damaged_packets > 0)
-        out.push_back("transport packets are missing or damaged in " +
-                      std::to_string(notes.damaged_packets) + " places");
-    if (decoder_ && decoder_->damaged() > 0)
-        out.push_back(std::to_string(decoder_->damaged()) + " video pictures are damaged");
-    if (notes.jumps > 0)
-        out.push_back("the clock jumped " + std::to_string(notes.jumps) +
-                      " times; times were made continuous");
-    if (clock_ && clock_->repaired() > 0)
-        out.push_back(std::to_string(clock_->repaired()) +
-                      " pictures had no usable timestamp and were given one");
-    if (audio_dropped_ > 0)
-        out.push_back(std::to_string(audio_dropped_) +
-                      " audio packets stepped back in time and were left out");
+    findings_.source = demuxer_->notes();
+    findings_.damaged_pictures = decoder_ ? decoder_->damaged() : 0;
+    findings_.repaired_times = clock_ ? clock_->repaired() : 0;
+    for (std::string& warning : warnings_of(findings_))
+        report_.warnings.push_back(std::move(warning));
 }
 
 Result<TranscodeReport> Pipeline::finish() {

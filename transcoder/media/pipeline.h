@@ -10,6 +10,7 @@
 
 #include "transcoder/media/decoder.h"
 #include "transcoder/media/demuxer.h"
+#include "transcoder/media/findings.h"
 #include "transcoder/media/packet_queue.h"
 #include "transcoder/media/rendition.h"
 #include "transcoder/media/video_clock.h"
@@ -51,8 +52,7 @@ private:
     [[nodiscard]] Result<TranscodeReport> finish();
     [[nodiscard]] Result<void> finish_without_video();
     [[nodiscard]] Result<void> finish_renditions(Ticks end);
-    [[nodiscard]] Error no_video() const;
-    [[nodiscard]] Error too_large(Size size) const;
+    [[nodiscard]] Error no_video();
     [[nodiscard]] Error undecodable(const Error& why) const;
     [[nodiscard]] Size display_size(const AVFrame& frame) const;
     void collect_warnings();
@@ -74,11 +74,9 @@ private:
     std::vector<av::PacketPtr> early_audio_;  // until the first picture has come
     std::optional<Ticks> last_audio_;         // decoding time
     Ticks audio_end_ = 0;
-    int audio_dropped_ = 0;
     bool renditions_open_ = false;
     bool announced_ = false;
-    std::int64_t video_packets_ = 0;
-    bool saw_key_packet_ = false;
+    Findings findings_;
     Progress progress_;
     TranscodeReport report_;
     std::jthread reader_;  // last: ends first
