@@ -42,7 +42,7 @@ Capabilities cpu_capabilities() {
     Capabilities offered;
     offered.decode = {VideoCodec::h264};
     offered.encode = {VideoCodec::h264};
-    offered.containers_out = {Container::mpegts};
+    offered.containers_out = {Container::mpegts, Container::mp4};
     offered.color_depth_max = 8;
     return offered;
 }

@@ -26,9 +26,6 @@ void check_codec(const RenditionSpec& spec, Problems& problems) {
     if (spec.codec != VideoCodec::h264)
         problems.refuse("encoder", std::string(to_string(spec.codec)) +
                                        " cannot be encoded by this version; H.264 can");
-    if (spec.container != Container::mpegts)
-        problems.refuse("container", std::string(to_string(spec.container)) +
-                                         " cannot be written by this version; mpegts can");
     if (!spec.preset.empty() && std::ranges::find(kX264Presets, spec.preset) == kX264Presets.end())
         problems.refuse("preset", "\"" + spec.preset + "\" is not an x264 preset");
 }

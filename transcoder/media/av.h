@@ -6,6 +6,7 @@
 
 extern "C" {
 #include <libavcodec/avcodec.h>
+#include <libavcodec/bsf.h>
 #include <libavcodec/defs.h>
 #include <libavformat/avformat.h>
 #include <libavutil/channel_layout.h>
@@ -50,6 +51,7 @@ struct Free {
 using FramePtr = std::unique_ptr<AVFrame, FreeByAddress<av_frame_free>>;
 using PacketPtr = std::unique_ptr<AVPacket, FreeByAddress<av_packet_free>>;
 using CodecPtr = std::unique_ptr<AVCodecContext, FreeByAddress<avcodec_free_context>>;
+using FilterPtr = std::unique_ptr<AVBSFContext, FreeByAddress<av_bsf_free>>;
 using InputPtr = std::unique_ptr<AVFormatContext, FreeByAddress<avformat_close_input>>;
 using OutputPtr = std::unique_ptr<AVFormatContext, Free<avformat_free_context>>;
 using ScalerPtr = std::unique_ptr<SwsContext, Free<sws_freeContext>>;

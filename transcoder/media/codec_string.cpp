@@ -3,9 +3,17 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <vector>
+
+#include "transcoder/media/parameter_sets.h"
 
 namespace millrace::media {
 namespace {
+
+using Bytes = std::span<const std::uint8_t>;
+
+// Profile, compatibility, constraints and level as H.265 7.3.3 and ISO 14496-15 8.3.3 both begin.
+constexpr std::size_t kProfileTierLevelBytes = 12;
 
 template <class... Values>
 std::string print(const char* format, Values... values) {
@@ -30,6 +38,54 @@ std::string hevc_of(const AVCodecParameters& p) {
         return {};
     const unsigned compatible = p.profile == FF_PROFILE_HEVC_MAIN ? 6U : 1U << p.profile;
     return print("hvc1.%d.%X.L%d.B0", p.profile, compatible, p.level);
+}
+
+// Profile, constraints, level: the same three bytes in the parameter set and in avcC.
+std::string avc_of_bytes(Bytes bytes) {
+    return print("avc1.%02X%02X%02X", unsigned{bytes[0]}, unsigned{bytes[1]}, unsigned{bytes[2]});
+}
+
+// ISO 14496-15, annex E: profile, compatibility flags with their bits reversed, tier and level, and
+// the constraint bytes as far as they are not zero.
+std::string hevc_of_bytes(Bytes bytes) {
+    std::uint32_t compatible = 0;
+    for (unsigned bit = 0; bit < 32; ++bit)
+        if ((bytes[1 + bit / 8] >> (7 - bit % 8) & 1) != 0)
+            compatible |= 1U << bit;
+    std::string text = print("hvc1.%u.%X.%c%u", bytes[0] & 0x1fU, compatible,
+                             (bytes[0] & 0x20) != 0 ? 'H' : 'L', unsigned{bytes[11]});
+    std::size_t constraints = 6;
+    while (constraints > 0 && bytes[4 + constraints] == 0)
+        --constraints;
+    for (std::size_t i = 0; i < constraints; ++i)
+        text += print(".%X", unsigned{bytes[5 + i]});
+    return text;
+}
+
+// AV1 in ISO BMFF, 2.3.3: profile and level; tier and depth.
+std::string av1_of_bytes(Bytes bytes) {
+    const bool high = (bytes[2] & 0x40) != 0;
+    const bool twelve = (bytes[2] & 0x20) != 0;
+    return print("av01.%u.%02u%c.%02d", bytes[1] >> 5 & 7U, bytes[1] & 0x1fU,
+                 (bytes[2] & 0x80) != 0 ? 'H' : 'M',
+                 twelve ? 12
+                 : high ? 10
+                        : 8);
+}
+
+// Bytes that were put in so that no start code appears (H.265 7.3.1.1) are taken out again.
+std::vector<std::uint8_t> without_emulation(Bytes unit) {
+    std::vector<std::uint8_t> plain;
+    int zeros = 0;
+    for (const std::uint8_t byte : unit) {
+        if (zeros >= 2 && byte == 3) {
+            zeros = 0;
+            continue;
+        }
+        zeros = byte == 0 ? zeros + 1 : 0;
+        plain.push_back(byte);
+    }
+    return plain;
 }
 
 int depth_of(const AVCodecParameters& p) {
@@ -84,14 +140,29 @@ std::string codec_string(const AVCodecParameters& parameters) {
                                                        : audio_of(parameters);
 }
 
-std::string avc_string(std::span<const std::uint8_t> annex_b) {
-    constexpr std::uint8_t kSequenceParameterSet = 7;
-    for (std::size_t at = 0; at + 7 <= annex_b.size(); ++at) {
-        const bool start = annex_b[at] == 0 && annex_b[at + 1] == 0 && annex_b[at + 2] == 1;
-        if (start && (annex_b[at + 3] & 0x1f) == kSequenceParameterSet)
-            return print("avc1.%02X%02X%02X", unsigned{annex_b[at + 4]}, unsigned{annex_b[at + 5]},
-                         unsigned{annex_b[at + 6]});
+std::string annex_b_string(AVCodecID codec, Bytes annex_b) {
+    for (const Bytes unit : nal_units(annex_b)) {
+        if (codec == AV_CODEC_ID_H264 && (unit.front() & 0x1f) == 7 && unit.size() >= 4)
+            return avc_of_bytes(unit.subspan(1));
+        if (codec != AV_CODEC_ID_HEVC || (unit.front() >> 1 & 0x3f) != 33)
+            continue;
+        const auto plain = without_emulation(unit);
+        // Two bytes of NAL header and one of sub-layers stand before profile_tier_level().
+        if (plain.size() >= 3 + kProfileTierLevelBytes)
+            return hevc_of_bytes(Bytes(plain).subspan(3));
     }
+    return {};
+}
+
+std::string init_string(Bytes init) {
+    if (const Bytes avc = box(init, "avcC"); avc.size() >= 4)
+        return avc_of_bytes(avc.subspan(1));
+    if (const Bytes hevc = box(init, "hvcC"); hevc.size() >= 1 + kProfileTierLevelBytes)
+        return hevc_of_bytes(hevc.subspan(1));
+    if (const Bytes vp = box(init, "vpcC"); vp.size() >= 7)  // after version and flags
+        return print("vp09.%02u.%02u.%02u", unsigned{vp[4]}, unsigned{vp[5]}, vp[6] >> 4 & 0xfU);
+    if (const Bytes av1 = box(init, "av1C"); av1.size() >= 3)
+        return av1_of_bytes(av1);
     return {};
 }
 

@@ -79,7 +79,7 @@ Survey survey() {
         if (ability.works && ability.used)
             found.capabilities.encode.push_back(av::video_codec(candidate.codec));
     }
-    found.capabilities.containers_out = {Container::mpegts};
+    found.capabilities.containers_out = {Container::mpegts, Container::mp4};
     found.capabilities.color_depth_max = 10;
     return found;
 }

@@ -1,17 +1,42 @@
 #include "transcoder/media/muxer.h"
 
+#include <algorithm>
+#include <cstdlib>
+
+#include "transcoder/media/parameter_sets.h"
+
 namespace millrace::media {
 namespace {
 
 constexpr int kIoBufferBytes = 64 * 1024;
+bool one_of(AVCodecID codec, std::initializer_list<AVCodecID> list) {
+    return std::ranges::find(list, codec) != list.end();
+}
+
+void set_mp4_options(AVFormatContext& format, av::Options& options) {
+    format.flags |= AVFMT_FLAG_BITEXACT;  // no version string in the init part
+    // The init part is written when the first fragment is, since only then all headers are known.
+    options.set("movflags",
+                "empty_moov+delay_moov+default_base_moof+frag_custom+frag_discont+"
+                "skip_trailer");
+    options.set("use_editlist", 0).set("write_btrt", 0).set("video_track_timescale", 90'000);
+}
 
 }  // namespace
 
 bool can_carry(Container container, AVCodecID codec) {
-    if (container != Container::mpegts)
-        return false;
-    return codec == AV_CODEC_ID_AAC || codec == AV_CODEC_ID_AC3 || codec == AV_CODEC_ID_MP2 ||
-           codec == AV_CODEC_ID_MP3 || codec == AV_CODEC_ID_OPUS;
+    switch (container) {
+        case Container::mpegts:
+            return one_of(codec,
+                          {AV_CODEC_ID_H264, AV_CODEC_ID_HEVC, AV_CODEC_ID_AAC, AV_CODEC_ID_AC3,
+                           AV_CODEC_ID_MP2, AV_CODEC_ID_MP3, AV_CODEC_ID_OPUS});
+        case Container::mp4:
+            return one_of(codec,
+                          {AV_CODEC_ID_H264, AV_CODEC_ID_HEVC, AV_CODEC_ID_VP9, AV_CODEC_ID_AV1,
+                           AV_CODEC_ID_AAC, AV_CODEC_ID_AC3, AV_CODEC_ID_MP3, AV_CODEC_ID_OPUS});
+        default:
+            return false;
+    }
 }
 
 Muxer::~Muxer() {
@@ -23,8 +48,8 @@ Muxer::~Muxer() {
 
 Result<std::unique_ptr<Muxer>> Muxer::open(Container container, const Streams& streams,
                                            std::uint64_t bytes_max) {
-    std::unique_ptr<Muxer> muxer(new Muxer(bytes_max));
-    MR_TRY(muxer->set_up(container, streams));
+    std::unique_ptr<Muxer> muxer(new Muxer(container, streams.origin, bytes_max));
+    MR_TRY(muxer->set_up(streams));
     return muxer;
 }
 
@@ -35,11 +60,21 @@ Error Muxer::failed(const char* operation, int rc) const {
     return av::error(ErrorKind::internal, operation, rc);
 }
 
-Result<void> Muxer::set_up(Container container, const Streams& streams) {
-    if (container != Container::mpegts)
-        return error(ErrorKind::unsupported, "only MPEG-TS can be written");
+AVStream& Muxer::add_stream(const AVCodecParameters& parameters) {
+    AVStream* stream = avformat_new_stream(format_.get(), nullptr);
+    MR_CHECK(stream != nullptr, "out of memory");
+    MR_CHECK(avcodec_parameters_copy(stream->codecpar, &parameters) >= 0, "out of memory");
+    stream->codecpar->codec_tag = 0;  // the source container's
+    stream->time_base = av::kTickBase;
+    return *stream;
+}
+
+Result<void> Muxer::set_up(const Streams& streams) {
+    const bool mp4 = container_ == Container::mp4;
     AVFormatContext* format = nullptr;
-    if (const int rc = avformat_alloc_output_context2(&format, nullptr, "mpegts", nullptr); rc < 0)
+    if (const int rc =
+            avformat_alloc_output_context2(&format, nullptr, mp4 ? "mp4" : "mpegts", nullptr);
+        rc < 0)
         return av::error(ErrorKind::unsupported, "avformat_alloc_output_context2", rc);
     format_.reset(format);
     auto* buffer = static_cast<std::uint8_t*>(av_malloc(kIoBufferBytes));
@@ -49,38 +84,106 @@ Result<void> Muxer::set_up(Container container, const Streams& streams) {
     format->flags |= AVFMT_FLAG_CUSTOM_IO;
     format->avoid_negative_ts = AVFMT_AVOID_NEG_TS_DISABLED;
     format->max_interleave_delta = 0;  // wait for the video however far the encoder looks ahead
-    const auto add = [&] {
-        AVStream* stream = avformat_new_stream(format, nullptr);
-        MR_CHECK(stream != nullptr, "out of memory");
-        stream->time_base = av::kTickBase;
-        return stream;
-    };
     if (streams.video != nullptr) {
-        AVStream* stream = add();
-        video_ = stream->index;
-        stream->avg_frame_rate = streams.video->framerate;
-        if (avcodec_parameters_from_context(stream->codecpar, streams.video) < 0)
-            return error(ErrorKind::internal, "avcodec_parameters_from_context failed");
+        AVStream& stream = add_stream(*streams.video);
+        video_ = stream.index;
+        stream.avg_frame_rate = streams.frame_rate;
+        if (mp4 && streams.video->codec_id == AV_CODEC_ID_HEVC)
+            stream.codecpar->codec_tag = MKTAG('h', 'v', 'c', '1');
     }
-    if (streams.audio != nullptr) {
-        AVStream* stream = add();
-        audio_ = stream->index;
-        MR_CHECK(avcodec_parameters_copy(stream->codecpar, streams.audio) >= 0, "out of memory");
-        stream->codecpar->codec_tag = 0;  // the source container's
-    }
-    av_dict_set(&format->metadata, "service_provider", "Millrace", 0);
-    av_dict_set(&format->metadata, "service_name", "Millrace", 0);
+    if (streams.audio != nullptr)
+        MR_TRY(set_up_audio(*streams.audio));
     av::Options options;
-    options.set("mpegts_copyts", 1).set("mpegts_flags", "initial_discontinuity");
+    if (mp4) {
+        set_mp4_options(*format, options);
+    } else {
+        av_dict_set(&format->metadata, "service_provider", "Millrace", 0);
+        av_dict_set(&format->metadata, "service_name", "Millrace", 0);
+        options.set("mpegts_copyts", 1).set("mpegts_flags", "initial_discontinuity");
+    }
     const int rc = avformat_write_header(format, options.address());
+    MR_CHECK(rc < 0 || options.left_over().empty(), options.left_over());
     return rc < 0 ? Result<void>(failed("avformat_write_header", rc)) : Result<void>();
 }
 
+Result<void> Muxer::set_up_audio(const AVCodecParameters& parameters) {
+    AVStream& stream = add_stream(parameters);
+    audio_ = stream.index;
+    stream.codecpar->bit_rate = 0;  // an estimate, and it would stand in the init part
+    const bool bare = parameters.codec_id == AV_CODEC_ID_AAC && parameters.extradata_size == 0;
+    if (!bare || container_ != Container::mp4)
+        return {};
+    AVBSFContext* filter = nullptr;
+    int rc = av_bsf_alloc(av_bsf_get_by_name("aac_adtstoasc"), &filter);
+    strip_.reset(filter);
+    if (rc >= 0)
+        rc = avcodec_parameters_copy(filter->par_in, &parameters);
+    if (rc >= 0)
+        rc = av_bsf_init(filter);
+    return rc < 0 ? Result<void>(failed("aac_adtstoasc", rc)) : Result<void>();
+}
+
+// False: the packet holds no AAC and is left out.
+Result<bool> Muxer::strip_header(AVPacket& packet) {
+    const int sent = av_bsf_send_packet(strip_.get(), &packet);
+    const int rc = sent < 0 ? sent : av_bsf_receive_packet(strip_.get(), &packet);
+    if (rc == AVERROR(ENOMEM))
+        return failed("aac_adtstoasc", rc);
+    return rc >= 0;
+}
+
+// MPEG-TS keeps the source's line; MP4 counts from the origin.
+void Muxer::put_on_clock(AVPacket& packet, const AVStream& stream) const {
+    const bool ticks = av_cmp_q(packet.time_base, av::kTickBase) == 0;
+    const auto shift = [&](Ticks by) {
+        if (packet.pts != AV_NOPTS_VALUE)
+            packet.pts += by;
+        if (packet.dts != AV_NOPTS_VALUE)
+            packet.dts += by;
+    };
+    if (ticks && container_ == Container::mp4)
+        shift(-origin_);
+    av_packet_rescale_ts(&packet, packet.time_base, stream.time_base);
+    if (!ticks && container_ != Container::mp4)
+        shift(origin_);
+    packet.time_base = stream.time_base;
+}
+
+// Copied audio comes in rounded ticks; what follows without a gap is made to follow to the sample.
+void Muxer::close_rounding(AVPacket& packet, AVStream& stream) {
+    constexpr Ticks kRounding = 2;
+    const std::int64_t slack = 1 + av_rescale_q(kRounding, av::kTickBase, stream.time_base);
+    if (audio_next_ && std::abs(packet.pts - *audio_next_) <= slack)
+        packet.pts = packet.dts = *audio_next_;
+    const int samples = av_get_audio_frame_duration2(stream.codecpar, packet.size);
+    if (samples > 0)
+        packet.duration =
+            av_rescale_q(samples, {1, stream.codecpar->sample_rate}, stream.time_base);
+    audio_next_ = packet.pts + packet.duration;
+}
+
 Result<void> Muxer::write_video(AVPacket& packet) {
+    packet.time_base = av::kTickBase;
+    put_on_clock(packet, *format_->streams[video_]);
     return write(packet, video_);
 }
 
 Result<void> Muxer::write_audio(AVPacket& packet) {
+    MR_CHECK(audio_ >= 0, "audio for a file without");
+    AVStream& stream = *format_->streams[audio_];
+    if (strip_) {
+        const auto stripped = strip_header(packet);
+        if (!stripped)
+            return stripped.error();
+        if (!*stripped)
+            return {};
+    }
+    put_on_clock(packet, stream);
+    if (container_ == Container::mp4) {
+        close_rounding(packet, stream);
+        if (packet.dts < 0)
+            return {};
+    }
     return write(packet, audio_);
 }
 
@@ -88,17 +191,22 @@ Result<void> Muxer::write(AVPacket& packet, int stream) {
     MR_CHECK(stream >= 0, "a packet for a stream that was not announced");
     packet.stream_index = stream;
     packet.pos = -1;
-    const int rc = av_interleaved_write_frame(format_.get(), &packet);
+    // An MP4 fragment is kept whole before it is written.
+    taken_ += static_cast<std::uint64_t>(packet.size);
+    over_limit_ |= taken_ > bytes_max_;
+    const int rc =
+        over_limit_ ? AVERROR(EFBIG) : av_interleaved_write_frame(format_.get(), &packet);
     return rc < 0 || over_limit_ ? Result<void>(failed("av_interleaved_write_frame", rc))
                                  : Result<void>();
 }
 
-Result<std::vector<std::uint8_t>> Muxer::finish() {
+Result<Muxer::Written> Muxer::finish() {
     const int rc = av_write_trailer(format_.get());
     avio_flush(io_);
     if (rc < 0 || over_limit_)
         return failed("av_write_trailer", rc);
-    return std::move(bytes_);
+    const std::size_t init = container_ == Container::mp4 ? init_part(bytes_) : 0;
+    return Written{std::move(bytes_), init};
 }
 
 int Muxer::on_write(void* self, std::uint8_t* data, int size) {

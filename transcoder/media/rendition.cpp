@@ -1,9 +1,23 @@
 #include "transcoder/media/rendition.h"
 
+#include "common/runtime/sha256.h"
 #include "transcoder/media/codec_string.h"
 #include "transcoder/media/cpu_timer.h"
+#include "transcoder/media/decoding_times.h"
+#include "transcoder/media/parameter_sets.h"
 
 namespace millrace::media {
+
+namespace {
+
+std::vector<Ticks> presentation_times(const std::vector<av::PacketPtr>& packets) {
+    std::vector<Ticks> times;
+    for (const av::PacketPtr& packet : packets)
+        times.push_back(packet->pts);
+    return times;
+}
+
+}  // namespace
 
 Rendition::Rendition(const RenditionSpec& spec, std::uint32_t index, const SegmentFacts& facts,
                      const TranscodeRequest& request, StageTimes& times)
@@ -28,23 +42,35 @@ Result<std::unique_ptr<Rendition>> Rendition::open(const RenditionSpec& spec, st
 }
 
 Result<void> Rendition::open_streams(const SegmentFacts& facts) {
+    mp4_origin_ = std::min(facts.origin, facts.first);
     Muxer::Streams streams;
+    streams.origin = spec_.container == Container::mp4 ? mp4_origin_ : facts.origin;
+    const av::ParametersPtr video(avcodec_parameters_alloc());
+    MR_CHECK(video != nullptr, "out of memory");
     if (facts.like != nullptr) {
         shape_ = {fit(spec_, facts.display), pixel_format(spec_.chroma, spec_.color_depth)};
         const CpuTimer timer(times_.encode_us);
-        auto encoder = VideoEncoder::open(
-            {&spec_, shape_, rate_, request_.threads, spec_.data == DataStreams::pass, facts.like});
+        auto encoder = VideoEncoder::open({.spec = &spec_,
+                                           .shape = shape_,
+                                           .rate = rate_,
+                                           .threads = request_.threads,
+                                           .headers_apart = spec_.container == Container::mp4,
+                                           .captions = spec_.data == DataStreams::pass,
+                                           .like = facts.like});
         if (!encoder)
             return encoder.error();
         encoder_ = std::move(*encoder);
-        streams.video = &encoder_->context();
+        MR_CHECK(avcodec_parameters_from_context(video.get(), &encoder_->context()) >= 0,
+                 "out of memory");
+        streams.video = video.get();
+        streams.frame_rate = encoder_->context().framerate;
     }
     if (facts.audio != nullptr && spec_.audio.mode == AudioMode::copy) {
         carries_audio_ = can_carry(spec_.container, facts.audio->codec_id);
         audio_left_out_ = !carries_audio_;
     }
     if (carries_audio_) {
-        streams.audio = facts.audio;
+        streams.audio = audio_ = facts.audio;
         audio_codec_ = codec_string(*facts.audio);
     }
     if (streams.video == nullptr && streams.audio == nullptr)
@@ -67,6 +93,7 @@ Result<void> Rendition::push(const std::shared_ptr<Picture>& picture, ScalerBank
 
 Result<void> Rendition::show_until(Ticks until, ScalerBank& scalers) {
     const FrameGrid::Range range = grid_->sampled_in(held_->at(), until);
+    shown_until_ = grid_->time_of(range.end);
     for (std::int64_t k = range.first; k < range.end; ++k)
         MR_TRY(encode(*held_, grid_->time_of(k), k > range.first, scalers));
     return {};
@@ -95,7 +122,7 @@ Result<void> Rendition::encode(Picture& picture, Ticks at, bool repeat, ScalerBa
 
 // Moves one packet from the encoder to the muxer.
 Result<av::Pull> Rendition::mux_encoded() {
-    const av::PacketPtr packet = av::make_packet();
+    av::PacketPtr packet = av::make_packet();
     Result<av::Pull> pulled = av::Pull::drained;
     {
         const CpuTimer timer(times_.encode_us);
@@ -103,11 +130,40 @@ Result<av::Pull> Rendition::mux_encoded() {
     }
     if (!pulled || *pulled != av::Pull::ready)
         return pulled;
-    if (video_codec_.empty())
-        video_codec_ = avc_string({packet->data, static_cast<std::size_t>(packet->size)});
-    if (const auto written = muxer_->write_video(*packet); !written)
+    learn_headers(*packet);
+    if (spec_.container == Container::mp4) {
+        waiting_.push_back(std::move(packet));
+    } else if (const auto written = muxer_->write_video(*packet); !written) {
         return written.error();
+    }
     return av::Pull::ready;
+}
+
+void Rendition::learn_headers(const AVPacket& packet) {
+    if (spec_.container == Container::mp4 || !video_codec_.empty())
+        return;
+    const std::span<const std::uint8_t> bytes{packet.data, static_cast<std::size_t>(packet.size)};
+    const AVCodecID codec = encoder_->context().codec_id;
+    video_codec_ = annex_b_string(codec, bytes);
+    video_sets_ = parameter_sets(codec, bytes);
+}
+
+// MP4: packet n is decoded one constant delay before the n-th picture is shown, and lasts until
+// the next, so that fragments of consecutive segments meet to the tick.
+Result<void> Rendition::mux_in_step(Ticks end) {
+    const std::vector<Ticks>& times = encoder_->times();
+    MR_CHECK(waiting_.size() <= times.size(), "more packets than pictures");
+    const std::vector<Ticks> decoded =
+        decoding_times(times, presentation_times(waiting_), encoder_->delay(), mp4_origin_);
+    for (std::size_t n = 0; n < waiting_.size(); ++n) {
+        AVPacket& packet = *waiting_[n];
+        const Ticks until = n + 1 < times.size() ? times[n + 1] : end;
+        packet.dts = decoded[n];
+        packet.duration = std::max<Ticks>(
+            1, n + 1 < decoded.size() ? decoded[n + 1] - decoded[n] : until - times[n]);
+        MR_TRY(muxer_->write_video(packet));
+    }
+    return {};
 }
 
 Result<void> Rendition::push_audio(const AVPacket& packet) {
@@ -133,24 +189,31 @@ Result<Rendition::Finished> Rendition::finish(Ticks end, ScalerBank& scalers,
                 return pulled.error();
         }
     }
-    std::vector<std::uint8_t> bytes;
+    if (!waiting_.empty())
+        if (const auto muxed = mux_in_step(grid_ ? shown_until_ : end); !muxed)
+            return muxed.error();
+    Muxer::Written written;
     if (muxer_) {
-        auto written = muxer_->finish();
-        if (!written)
-            return written.error();
-        bytes = std::move(*written);
+        auto finished = muxer_->finish();
+        if (!finished)
+            return finished.error();
+        written = std::move(*finished);
     }
-    RenditionReport done = report(end, bytes.size());
-    return Finished{std::move(done), std::move(bytes)};
+    RenditionReport done = report(end, written);
+    return Finished{std::move(done), std::move(written.bytes)};
 }
 
-RenditionReport Rendition::report(Ticks end, std::uint64_t bytes) const {
+RenditionReport Rendition::report(Ticks end, const Muxer::Written& written) const {
+    const std::uint64_t bytes = written.bytes.size();
+    const auto init = std::span(written.bytes).first(written.init_bytes);
     RenditionReport done;
     done.index = index_;
     done.name = spec_.name;
     done.container = spec_.container;
     done.bytes = bytes;
-    done.codecs = join_codecs(video_codec_, audio_codec_);
+    done.init_bytes = init.size();
+    done.codecs = join_codecs(init.empty() ? video_codec_ : init_string(init), audio_codec_);
+    done.parameter_sets = init.empty() ? fingerprint(video_sets_, audio_) : sha256_of(init);
     done.duration = to_duration(end - first_);
     if (encoder_) {
         done.size = shape_.size;

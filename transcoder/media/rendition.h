@@ -59,7 +59,9 @@ private:
     [[nodiscard]] Result<void> show_until(Ticks until, ScalerBank& scalers);
     [[nodiscard]] Result<void> encode(Picture& picture, Ticks at, bool repeat, ScalerBank& scalers);
     [[nodiscard]] Result<av::Pull> mux_encoded();
-    [[nodiscard]] RenditionReport report(Ticks end, std::uint64_t bytes) const;
+    [[nodiscard]] Result<void> mux_in_step(Ticks end);
+    void learn_headers(const AVPacket& packet);
+    [[nodiscard]] RenditionReport report(Ticks end, const Muxer::Written& written) const;
 
     const RenditionSpec& spec_;
     std::uint32_t index_;
@@ -68,6 +70,8 @@ private:
     Shape shape_;
     NominalRate rate_;
     Ticks first_;
+    Ticks mp4_origin_ = 0;
+    Ticks shown_until_ = 0;  // end of the last picture sent to the encoder
     KeyGrid keys_;
     std::optional<FrameGrid> grid_;          // none: every picture at its own time
     std::shared_ptr<Picture> held_;          // shown until the next one comes
@@ -75,8 +79,11 @@ private:
     std::unique_ptr<Muxer> muxer_;
     bool carries_audio_ = false;
     bool audio_left_out_ = false;
+    std::vector<av::PacketPtr> waiting_;  // MP4: packets without decoding times yet
     std::string video_codec_;
     std::string audio_codec_;
+    std::vector<std::uint8_t> video_sets_;
+    const AVCodecParameters* audio_ = nullptr;
 };
 
 }  // namespace millrace::media

@@ -78,6 +78,8 @@ Result<std::unique_ptr<VideoEncoder>> VideoEncoder::open(const EncoderSettings& 
     context->pix_fmt = settings.shape.format;
     context->sample_aspect_ratio = {1, 1};
     context->thread_count = settings.threads;
+    if (settings.headers_apart)
+        context->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
     set_time(*context, settings.rate);
     set_colour(*context, *settings.like);
     av::Options options;

@@ -11,6 +11,7 @@
 //
 // Thread: its owner's.
 
+#include <optional>
 #include <vector>
 
 #include "transcoder/media/av.h"
@@ -24,6 +25,7 @@ struct EncoderSettings {
     Shape shape;
     NominalRate rate;
     int threads = 1;
+    bool headers_apart = false;     // parameter sets in the context's extradata, not in packets
     bool captions = true;           // keep captions that ride on the pictures
     const AVFrame* like = nullptr;  // a picture whose colour tags hold for all
 };
@@ -44,6 +46,12 @@ public:
 
     [[nodiscard]] const AVCodecContext& context() const { return *context_; }
     [[nodiscard]] std::int64_t frames() const { return frames_; }
+    // How far decoding runs ahead of showing at a constant rate; nothing at uneven times.
+    [[nodiscard]] std::optional<Ticks> delay() const {
+        return counts_ ? std::optional<Ticks>(context_->has_b_frames * step_) : std::nullopt;
+    }
+    // Of the pictures sent, in order.
+    [[nodiscard]] const std::vector<Ticks>& times() const { return times_; }
 
 private:
     VideoEncoder(av::CodecPtr context, bool counts, Ticks step)

@@ -86,13 +86,13 @@ TEST_CASE("every mistake of a ladder is named", "[front][ingest]") {
     const auto unsupported = fixture.call(
         "PUT", "/live/cam/7.ts", kTs,
         {{"Livepeer-Transcode-Configuration",
-          R"({"profiles":[{"name":"a","width":426,"height":240,"bitrate":600000,"encoder":"HEVC"},{"name":"b","width":426,"height":240,"bitrate":600000,"container":"mp4"}]})"}});
+          R"({"profiles":[{"name":"a","width":426,"height":240,"bitrate":600000,"profile":"H264High","colorDepth":10},{"name":"b","width":426,"height":240,"bitrate":600000,"profile":"H264Main","chromaFormat":1}]})"}});
     CHECK(unsupported.status == 400);
     const auto errors = nlohmann::json::parse(unsupported.body)["errors"];
     INFO(unsupported.body);
     REQUIRE(errors.size() == 2);
-    CHECK(errors[0]["path"].get<std::string>().find("profiles[0].encoder") != std::string::npos);
-    CHECK(errors[1]["path"].get<std::string>().find("profiles[1].container") != std::string::npos);
+    CHECK(errors[0]["path"].get<std::string>().find("profiles[0].profile") != std::string::npos);
+    CHECK(errors[1]["path"].get<std::string>().find("profiles[1].profile") != std::string::npos);
 }
 
 TEST_CASE("a good ladder in the header reaches the loop", "[front][ingest]") {
