@@ -45,6 +45,12 @@ int fail(int code, const std::string& message) {
     return code;
 }
 
+PlaybackAccess playback_access(config::PlaybackMode mode) {
+    if (mode == config::PlaybackMode::off)
+        return PlaybackAccess::nobody;
+    return mode == config::PlaybackMode::token ? PlaybackAccess::token : PlaybackAccess::everybody;
+}
+
 // Everything `serve` consists of, built in this order and taken down in reverse.
 class Orchestrator {
 public:
@@ -123,10 +129,11 @@ private:
         core.keep_bytes = config_.keep_bytes;
         metrics_.emplace(std::string(config::version()), core.payload_budget);
 
-        playback_.emplace(PlaybackConfig{config_.playback == config::PlaybackMode::public_,
+        playback_.emplace(PlaybackConfig{config_.playback != config::PlaybackMode::off,
                                          config_.playlist_segments, config_.keep_bytes});
-        service_.emplace(Service::Parts{loop_, *store_, *enrolment_, *metrics_, *playback_, *link_},
-                         core);
+        service_.emplace(
+            Service::Parts{loop_, *store_, *enrolment_, *metrics_, *playback_, *streams_, *link_},
+            core);
         link_->attach(*service_);
         service_->restore(restored_.sessions, enrolled_transcoders());
         store_->on_available([this](bool available) { service_->store_available(available); });
@@ -157,7 +164,10 @@ private:
         front.public_url = config_.public_url;
         front.body_bytes_max = config_.limits.body_bytes;
         front.renditions_max = config_.limits.renditions;
-        front.token_keys = {{restored_.identity.token_key_id, restored_.identity.token_secret}};
+        front.tokens = std::make_shared<TokenRing>(
+            TokenKeys{{restored_.identity.token_key_id, restored_.identity.token_secret}});
+        front.streams = streams_;
+        front.playback = playback_access(config_.playback);
         return front;
     }
 
@@ -310,6 +320,7 @@ private:
     std::optional<TranscoderLink> link_;
     std::optional<MetricsView> metrics_;
     std::optional<Playback> playback_;
+    std::shared_ptr<LiveStreams> streams_ = std::make_shared<LiveStreams>();
     std::optional<Service> service_;
     std::unique_ptr<Front> front_;
     std::unique_ptr<admin::AdminServer> admin_;

@@ -7,6 +7,7 @@
 #include "common/base/hex.h"
 #include "common/runtime/log.h"
 #include "common/runtime/wall_clock.h"
+#include "orchestrator/access/live_streams.h"
 #include "orchestrator/metrics_view.h"
 #include "orchestrator/store/store.h"
 
@@ -25,6 +26,7 @@ Service::Service(Parts parts, CoreConfig config)
       enrolment_(parts.enrolment),
       metrics_(parts.metrics),
       playback_(parts.playback),
+      streams_(parts.streams),
       link_(parts.link),
       core_(std::move(config)),
       timer_(parts.loop) {}
@@ -40,6 +42,9 @@ Service::~Service() {
 void Service::restore(const std::vector<RestoredSession>& sessions,
                       const std::vector<RestoredTranscoder>& transcoders) {
     core_.restore(sessions, transcoders, now());
+    for (const RestoredSession& session : sessions)
+        if (!session.ended)
+            streams_.opened(session.stream, session.id, session.account);
     settle();
 }
 
@@ -268,11 +273,14 @@ void Service::perform(const ForgetAnswer& effect) {
 }
 
 void Service::perform(const PersistSession& effect) {
+    if (!effect.ended)
+        streams_.opened(effect.stream, effect.session, effect.account);
     store_.save_session(store::session_row(effect, wall_now()));
 }
 
 void Service::perform(const SessionEnded& effect) {
     playback_.session_ended(effect.session, effect.stream);
+    streams_.ended(effect.stream, effect.session);
     metrics_.session_ended(effect.reason);
     log::info("session", "ended",
               {{"session", effect.session.value},

@@ -27,6 +27,7 @@ namespace millrace::orchestrator {
 namespace store {
 class Store;
 }
+class LiveStreams;
 class MetricsView;
 
 class Service final : public IngestPort, public LinkEvents {
@@ -37,6 +38,7 @@ public:
         Enrolment& enrolment;
         MetricsView& metrics;
         PlaybackSink& playback;
+        LiveStreams& streams;
         TranscoderLink& link;
     };
 
@@ -112,6 +114,7 @@ private:
     Enrolment& enrolment_;
     MetricsView& metrics_;
     PlaybackSink& playback_;
+    LiveStreams& streams_;
     TranscoderLink& link_;
     OrchestratorCore core_;
     Timer timer_;

@@ -47,9 +47,11 @@ Result<CountOrAuto> operator_limit(const std::string& text) {
 Result<PlaybackMode> parse_playback(const std::string& text) {
     if (text == "public")
         return PlaybackMode::public_;
+    if (text == "token")
+        return PlaybackMode::token;
     if (text == "off")
         return PlaybackMode::off;
-    return error(ErrorKind::bad_input, "must be public or off in this version, not " + quote(text));
+    return error(ErrorKind::bad_input, "must be public, token or off, not " + quote(text));
 }
 
 Result<bool> parse_auth(const std::string& text) {
@@ -122,9 +124,10 @@ void Table::add_work(std::vector<Flag>& flags) {
                                config.ladder, accept_ladder));
     flags.push_back(value_flag({"auth", "MODE", "who may push: none", "none on loopback"},
                                auth_none, parse_auth));
-    flags.push_back(
-        value_flag({"playback", "MODE", "who may watch: public or off", "public on loopback"},
-                   config.playback, parse_playback));
+    flags.push_back(value_flag(
+        {"playback", "MODE", "who may watch: public, token (the one in playback_url) or off",
+         "public on loopback, else token"},
+        config.playback, parse_playback));
     flags.push_back(value_flag(
         {"keep-bytes", "BYTES", "answered segments kept for replay and playback", "1GiB"},
         config.keep_bytes, bytes(0, 1ULL << 46)));
@@ -176,8 +179,7 @@ void Table::check_serve(const Given& given, Mistakes& mistakes) {
                                                       to_string(config.service_addr) +
                                                       " (--service-addr); this version has none"});
     if (reachable && !given.has("playback"))
-        mistakes.push_back({given.origin("playback"),
-                            "is required when others can reach --service-addr: public or off"});
+        config.playback = PlaybackMode::token;
     if (!given.has("payload-addr")) {
         const HostPort& link = config.link_addr;
         if (link.port == 65535)

@@ -32,7 +32,7 @@ enum class OrchestratorCommand : std::uint8_t {
     join_token_revoke,
 };
 
-enum class PlaybackMode : std::uint8_t { public_, off };
+enum class PlaybackMode : std::uint8_t { public_, token, off };
 
 // What a broadcaster may cost before it is refused.
 struct HttpLimits {
@@ -61,7 +61,7 @@ struct OrchestratorConfig {
         max_sessions;  // nothing = no limit of its own; for serve and the max-sessions command
     std::uint32_t local_transcoder = 0;  // slots
     Ladder ladder;
-    PlaybackMode playback = PlaybackMode::public_;
+    PlaybackMode playback = PlaybackMode::public_;  // when not given: token beyond loopback
     std::uint64_t keep_bytes = 1ULL << 30;
     std::uint32_t playlist_segments = 6;  // 0 = all
     HttpLimits limits;

@@ -35,10 +35,10 @@ std::string url_of(const AnsweredSegment& segment, const RenditionReport& report
 }
 
 Json rendition_json(const AnsweredSegment& segment, const RenditionReport& report,
-                    const std::string& public_url) {
+                    const std::string& public_url, const std::string& query) {
     Json json{{"name", report.name}};
     if (!public_url.empty())
-        json["url"] = url_of(segment, report, public_url);
+        json["url"] = url_of(segment, report, public_url) + query;
     json["bytes"] = report.bytes;
     json["pixels"] = report.pixels;
     json["frames"] = report.frames;
@@ -90,7 +90,8 @@ http::Response multipart_answer(const AnsweredSegment& segment, const std::strin
     return response;
 }
 
-http::Response json_answer(const AnsweredSegment& segment, const std::string& public_url) {
+http::Response json_answer(const AnsweredSegment& segment, const std::string& public_url,
+                           const std::string& query) {
     Json json{{"session_id", segment.key.session.value},
               {"run", segment.key.run},
               {"seq", segment.key.seq},
@@ -98,7 +99,7 @@ http::Response json_answer(const AnsweredSegment& segment, const std::string& pu
               {"skipped", Json::array()},
               {"warnings", segment.report.warnings}};
     for (const RenditionReport& report : segment.report.renditions)
-        json["renditions"].push_back(rendition_json(segment, report, public_url));
+        json["renditions"].push_back(rendition_json(segment, report, public_url, query));
     for (const SkippedRendition& skipped : segment.report.skipped)
         json["skipped"].push_back(Json{{"name", skipped.name}, {"reason", skipped.reason}});
     json["timings"] = timings_json(segment);

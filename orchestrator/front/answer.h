@@ -20,9 +20,11 @@ namespace millrace::orchestrator {
 [[nodiscard]] http::Response multipart_answer(const AnsweredSegment& segment,
                                               const std::string& boundary);
 
-// `public_url` without a final slash; empty leaves the URLs out (playback is off).
+// `public_url` without a final slash; empty leaves the URLs out (playback is off). `query` ("?token=…", or
+// empty) ends every URL.
 [[nodiscard]] http::Response json_answer(const AnsweredSegment& segment,
-                                         const std::string& public_url);
+                                         const std::string& public_url,
+                                         const std::string& query = {});
 
 [[nodiscard]] http::Response refusal_answer(const Refusal& refusal);
 

@@ -10,19 +10,24 @@
 #include <string>
 
 #include "common/runtime/payload.h"
+#include "orchestrator/access/live_streams.h"
+#include "orchestrator/access/token_ring.h"
 #include "orchestrator/front/ingest_port.h"
-#include "orchestrator/front/session_token.h"
 
 namespace millrace::orchestrator {
+
+// --playback: who may watch.
+enum class PlaybackAccess : std::uint8_t { everybody, token, nobody };
 
 struct FrontContext {
     IngestPort* port = nullptr;
     std::shared_ptr<BlockPool> pool;
     std::uint64_t body_bytes_max = 32ULL << 20;
     std::size_t renditions_max = kRenditionsMax;
-    TokenKeys token_keys;
+    std::shared_ptr<const TokenRing> tokens;
+    std::shared_ptr<const LiveStreams> streams;
     std::string public_url;  // without a final slash
-    bool playback = true;
+    PlaybackAccess playback = PlaybackAccess::everybody;
     std::function<WallTime()> wall;
     std::atomic<bool> closed{false};  // the port is not to be called any more
 };

@@ -7,16 +7,27 @@ constexpr std::string_view kScheme = "Bearer ";
 
 }  // namespace
 
-Credentials credentials_of(const http::Request& request, const FrontContext& context) {
-    std::optional<std::string_view> token = request.target.parameter("token");
+Shown shown_by(const http::Request& request) {
+    Shown shown;
     if (const auto field = request.headers.find("Authorization")) {
-        if (!http::same_ignoring_case(field->substr(0, kScheme.size()), kScheme))
-            return http::Problem{ApiCode::unauthorized, "only Bearer tokens are understood", {}};
-        token = field->substr(kScheme.size());
+        if (http::same_ignoring_case(field->substr(0, kScheme.size()), kScheme))
+            shown.text = field->substr(kScheme.size());
+        else
+            shown.problem = {ApiCode::unauthorized, "only Bearer tokens are understood", {}};
+        return shown;
     }
-    if (!token)
+    shown.text = request.target.parameter("token");
+    shown.in_query = shown.text.has_value();
+    return shown;
+}
+
+Credentials credentials_of(const http::Request& request, const FrontContext& context) {
+    const Shown shown = shown_by(request);
+    if (shown.problem)
+        return *shown.problem;
+    if (!shown.text)
         return std::optional<SessionClaims>();
-    auto claims = read_session_token(context.token_keys, *token, context.wall());
+    auto claims = read_session_token(*context.tokens->keys(), *shown.text, context.wall());
     if (!claims)
         return http::Problem{ApiCode::unauthorized, claims.error().message, {}};
     return std::optional(std::move(*claims));

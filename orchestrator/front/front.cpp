@@ -5,6 +5,7 @@
 #include "orchestrator/front/context.h"
 #include "orchestrator/front/ingest.h"
 #include "orchestrator/front/sessions.h"
+#include "orchestrator/front/watching.h"
 
 namespace millrace::orchestrator {
 namespace {
@@ -24,7 +25,11 @@ struct Front::Impl {
     void add_routes(Playback& playback) {
         add_ingest_routes(router, context);
         add_session_routes(router, context);
-        add_playback_routes(router, playback);
+        add_playback_routes(router, playback,
+                            [context = FrontContextPtr(context)](const http::Request& request,
+                                                                 const StreamName& stream) {
+                                return may_watch(request, stream, *context);
+                            });
         router.on(http::Method::get, "/healthz",
                   [](const http::ExchangePtr& exchange, const http::PathParameters&) {
                       exchange->respond(http::text_response(200, "text/plain", "ok\n"));
@@ -42,8 +47,9 @@ Result<std::unique_ptr<Front>> Front::start(FrontConfig config, IngestPort& port
     context.pool = std::move(pool);
     context.body_bytes_max = config.body_bytes_max;
     context.renditions_max = config.renditions_max;
-    context.token_keys = std::move(config.token_keys);
-    context.playback = playback.enabled();
+    context.tokens = std::move(config.tokens);
+    context.streams = std::move(config.streams);
+    context.playback = config.playback;
     context.wall = config.wall ? std::move(config.wall) : system_wall;
     impl->add_routes(playback);
     const bool tls = config.server.tls.has_value();

@@ -12,9 +12,9 @@
 
 #include "common/base/result.h"
 #include "common/http/server.h"
+#include "orchestrator/front/context.h"
 #include "orchestrator/front/ingest_port.h"
 #include "orchestrator/front/playback.h"
-#include "orchestrator/front/session_token.h"
 
 namespace millrace::orchestrator {
 
@@ -23,7 +23,9 @@ struct FrontConfig {
     std::string public_url;      // empty = from the address as bound; a final slash is dropped
     std::uint64_t body_bytes_max = 32ULL << 20;  // of one segment
     std::size_t renditions_max = kRenditionsMax;
-    TokenKeys token_keys;  // at least one; the first signs
+    std::shared_ptr<const TokenRing> tokens;     // at least one key
+    std::shared_ptr<const LiveStreams> streams;  // whose a stream is
+    PlaybackAccess playback = PlaybackAccess::everybody;
     // Wall clock, for the life of tokens; empty = the system's.
     std::function<WallTime()> wall = nullptr;
 };

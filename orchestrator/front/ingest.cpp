@@ -9,6 +9,7 @@
 #include "orchestrator/front/ladder_request.h"
 #include "orchestrator/front/names.h"
 #include "orchestrator/front/sniff.h"
+#include "orchestrator/front/watching.h"
 
 namespace millrace::orchestrator {
 namespace {
@@ -131,6 +132,8 @@ public:
     void begin(UploadRequest request) {
         if (context_->closed)
             return;  // letting go answers
+        stream_ = request.stream;
+        account_ = request.account;
         context_->port->begin_upload(std::move(request),
                                      [self = shared_from_this()](const UploadDecision& decision) {
                                          self->decided(decision);
@@ -179,10 +182,11 @@ private:
         if (const auto* refusal = std::get_if<Refusal>(&answer))
             return exchange_->respond(refusal_answer(*refusal));
         const AnsweredSegment& segment = *std::get<AnsweredSegmentPtr>(answer);
-        exchange_->respond(
-            multipart_
-                ? multipart_answer(segment, random_session_id().value)
-                : json_answer(segment, context_->playback ? context_->public_url : std::string()));
+        if (multipart_)
+            return exchange_->respond(multipart_answer(segment, random_session_id().value));
+        const bool shown = context_->playback != PlaybackAccess::nobody;
+        exchange_->respond(json_answer(segment, shown ? context_->public_url : std::string(),
+                                       watch_query(stream_, account_, {}, *context_)));
     }
 
     void refuse_garbage() {
@@ -197,6 +201,8 @@ private:
     FrontContextPtr context_;
     ExchangePtr exchange_;
     bool multipart_;
+    StreamName stream_;
+    AccountId account_;
     UploadId id_;
     Sha256Hasher hasher_;
     Sniffer sniffer_;

@@ -5,6 +5,7 @@
 #include "common/http/problem.h"
 #include "orchestrator/front/names.h"
 #include "orchestrator/front/playlist_text.h"
+#include "orchestrator/front/playlist_token.h"
 
 namespace millrace::orchestrator {
 namespace {
@@ -33,30 +34,49 @@ void not_found(const http::ExchangePtr& exchange, std::string detail) {
            kPlaylistCaching);
 }
 
-void answer_playlist(const http::ExchangePtr& exchange, std::optional<std::string> text) {
+void answer_playlist(const http::ExchangePtr& exchange, std::optional<std::string> text,
+                     std::string_view token) {
     if (!text)
         return not_found(exchange, "no such playlist now");
-    answer(exchange, http::text_response(200, "application/vnd.apple.mpegurl", std::move(*text)),
+    answer(exchange,
+           http::text_response(200, "application/vnd.apple.mpegurl",
+                               with_token(std::move(*text), token)),
            kPlaylistCaching);
 }
 
-void get_master(Playback& playback, const http::ExchangePtr& exchange, const std::string& file) {
+// The token that URLs carry on; nothing = refused and answered.
+std::optional<std::string> let_in(const WatchGate& gate, const http::ExchangePtr& exchange,
+                                  const StreamName& stream) {
+    auto verdict = gate(exchange->request(), stream);
+    if (const auto* problem = std::get_if<http::Problem>(&verdict)) {
+        answer(exchange, http::to_response(*problem), "no-store");
+        return std::nullopt;
+    }
+    return std::get<std::string>(std::move(verdict));
+}
+
+void get_master(Playback& playback, const WatchGate& gate, const http::ExchangePtr& exchange,
+                const std::string& file) {
     const auto stream = without(file, kPlaylistExtension);
     if (!stream || !valid_stream_name(*stream))
         return not_found(exchange, "a stream's playlist is /stream/NAME.m3u8");
-    answer_playlist(exchange, playback.master({*stream}));
+    if (const auto token = let_in(gate, exchange, {*stream}))
+        answer_playlist(exchange, playback.master({*stream}), *token);
 }
 
-void get_media(Playback& playback, const http::ExchangePtr& exchange, const std::string& stream,
-               const std::string& file) {
+void get_media(Playback& playback, const WatchGate& gate, const http::ExchangePtr& exchange,
+               const std::string& stream, const std::string& file) {
     const auto rendition = without(file, kPlaylistExtension);
     if (!rendition || !valid_stream_name(stream))
         return not_found(exchange, "a rendition's playlist is /stream/NAME/RENDITION.m3u8");
-    answer_playlist(exchange, playback.media({stream}, *rendition));
+    if (const auto token = let_in(gate, exchange, {stream}))
+        answer_playlist(exchange, playback.media({stream}, *rendition), *token);
 }
 
-void get_segment(Playback& playback, const http::ExchangePtr& exchange,
+void get_segment(Playback& playback, const WatchGate& gate, const http::ExchangePtr& exchange,
                  const http::PathParameters& path) {
+    if (valid_stream_name(path["stream"]) && !let_in(gate, exchange, {path["stream"]}))
+        return;
     const auto name = without(path["file"], kSegmentExtension);
     PayloadPtr bytes;
     if (name && valid_stream_name(path["stream"]))
@@ -186,20 +206,22 @@ std::size_t Playback::streams() const {
     return streams_.size();
 }
 
-void add_playback_routes(http::Router& router, Playback& playback) {
+void add_playback_routes(http::Router& router, Playback& playback, const WatchGate& gate) {
     using http::ExchangePtr;
     using http::Method;
     using http::PathParameters;
-    router.on(Method::get, "/stream/{file}", [&](const ExchangePtr& e, const PathParameters& path) {
-        get_master(playback, e, path["file"]);
-    });
-    router.on(Method::get, "/stream/{stream}/{file}",
-              [&](const ExchangePtr& e, const PathParameters& path) {
-                  get_media(playback, e, path["stream"], path["file"]);
+    router.on(Method::get, "/stream/{file}",
+              [&playback, gate](const ExchangePtr& e, const PathParameters& path) {
+                  get_master(playback, gate, e, path["file"]);
               });
-    router.on(
-        Method::get, "/stream/{stream}/{rendition}/{file}",
-        [&](const ExchangePtr& e, const PathParameters& path) { get_segment(playback, e, path); });
+    router.on(Method::get, "/stream/{stream}/{file}",
+              [&playback, gate](const ExchangePtr& e, const PathParameters& path) {
+                  get_media(playback, gate, e, path["stream"], path["file"]);
+              });
+    router.on(Method::get, "/stream/{stream}/{rendition}/{file}",
+              [&playback, gate](const ExchangePtr& e, const PathParameters& path) {
+                  get_segment(playback, gate, e, path);
+              });
     for (const std::string_view pattern : {"/stream/{a}", "/stream/{a}/{b}", "/stream/{a}/{b}/{c}"})
         router.on(Method::options, pattern,
                   [](const ExchangePtr& e, const PathParameters&) { allow_origins(e); });

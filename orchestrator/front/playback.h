@@ -15,7 +15,9 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 
+#include "common/http/problem.h"
 #include "common/http/router.h"
 #include "orchestrator/front/ingest_port.h"
 #include "orchestrator/front/playlist.h"
@@ -65,7 +67,12 @@ private:
     std::map<StreamName, StreamPlaylist> streams_;
 };
 
+// Asked before anything of a stream is shown: the token that URLs in playlists carry on ("" = none), or the
+// refusal.
+using WatchGate = std::function<std::variant<std::string, http::Problem>(const http::Request&,
+                                                                         const StreamName&)>;
+
 // GET /stream/…, with CORS for every origin.
-void add_playback_routes(http::Router& router, Playback& playback);
+void add_playback_routes(http::Router& router, Playback& playback, const WatchGate& gate);
 
 }  // namespace millrace::orchestrator

@@ -9,6 +9,7 @@
 #include "orchestrator/front/credentials.h"
 #include "orchestrator/front/ladder_request.h"
 #include "orchestrator/front/names.h"
+#include "orchestrator/front/watching.h"
 
 namespace millrace::orchestrator {
 namespace {
@@ -73,17 +74,18 @@ Described describe(const Payload& body, const std::optional<SessionClaims>& clai
 
 http::Response opened_answer(const SessionOpened& opened, const SessionRequest& request,
                              const FrontContext& context) {
-    SessionClaims claims{opened.id, request.stream, request.account, context.wall()};
+    SessionClaims claims{opened.id, request.stream, request.account, {}, context.wall()};
     claims.expires_at.ms += to_ms(kTokenLife);
     const std::string name = http::percent_encode(request.stream.value);
     nlohmann::ordered_json answer{{"session_id", opened.id.value},
-                                  {"token", make_session_token(context.token_keys, claims)},
+                                  {"token", make_session_token(*context.tokens->keys(), claims)},
                                   {"expires_at", rfc3339(claims.expires_at)},
                                   {"upload_url", context.public_url + "/live/" + name},
                                   {"playback_url", nullptr},
                                   {"renditions", json::array()}};
-    if (context.playback)
-        answer["playback_url"] = context.public_url + "/stream/" + name + ".m3u8";
+    if (context.playback != PlaybackAccess::nobody)
+        answer["playback_url"] = context.public_url + "/stream/" + name + ".m3u8" +
+                                 watch_query(request.stream, request.account, {}, context);
     for (const RenditionSpec& spec : opened.ladder)
         answer["renditions"].push_back(spec.name);
     http::Response response = http::text_response(201, "application/json", answer.dump() + "\n");

@@ -175,11 +175,15 @@ TEST_CASE("help, version and check-config end well and say what they should", "[
 TEST_CASE("a service that others can reach needs to say who may use it", "[config][options]") {
     const auto setup = orchestrator({"--service-addr", "0.0.0.0:8935"});
     CHECK(setup.exit_code == 78);
-    CHECK_THAT(setup.text, Contains("--auth: is required") && Contains("--playback: is required"));
+    CHECK_THAT(setup.text, Contains("--auth: is required") && !Contains("--playback"));
+    CHECK(good({"--service-addr", "0.0.0.0:8935", "--auth", "none"}).playback ==
+          PlaybackMode::token);
+    CHECK(good({}).playback == PlaybackMode::public_);
     const OrchestratorConfig c =
         good({"--service-addr", "[::]:8935", "--auth", "none", "--playback", "off"});
     CHECK(c.playback == PlaybackMode::off);
-    CHECK(orchestrator({"--playback", "token"}).exit_code == 78);
+    CHECK(good({"--playback", "token"}).playback == PlaybackMode::token);
+    CHECK(orchestrator({"--playback", "some"}).exit_code == 78);
 }
 
 TEST_CASE("the payload lane follows the control lane unless told otherwise", "[config][options]") {

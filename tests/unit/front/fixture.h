@@ -132,12 +132,16 @@ private:
 
 class FrontFixture {
 public:
-    explicit FrontFixture(http::Limits limits = {}, PlaybackConfig playing = {})
+    explicit FrontFixture(http::Limits limits = {}, PlaybackConfig playing = {},
+                          PlaybackAccess watching = PlaybackAccess::everybody)
         : playback(playing) {
         FrontConfig config;
         config.server.limits = limits;
         config.body_bytes_max = 1 << 20;
-        config.token_keys = {{1, std::vector<std::uint8_t>(32, 9)}};
+        config.tokens =
+            std::make_shared<TokenRing>(TokenKeys{{1, std::vector<std::uint8_t>(32, 9)}});
+        config.streams = streams;
+        config.playback = playing.enabled ? watching : PlaybackAccess::nobody;
         config.wall = [this] { return WallTime{wall_ms.load()}; };
         auto started = Front::start(config, port, playback, pool);
         REQUIRE(started);
@@ -168,6 +172,7 @@ public:
 
     std::atomic<std::int64_t> wall_ms{1'700'000'000'000};
     std::shared_ptr<BlockPool> pool = std::make_shared<BlockPool>();
+    std::shared_ptr<LiveStreams> streams = std::make_shared<LiveStreams>();
     FakePort port;
     Playback playback;
     std::unique_ptr<Front> front;

@@ -1,3 +1,4 @@
+#include "orchestrator/front/playlist_token.h"
 #include "tests/unit/front/fixture.h"
 
 using namespace millrace;
@@ -126,4 +127,67 @@ TEST_CASE("with playback off nothing is kept and answers have no URLs", "[front]
     const auto session =
         nlohmann::json::parse(fixture.call("POST", "/sessions", R"({"stream":"cam"})").body);
     CHECK(session["playback_url"].is_null());
+}
+
+TEST_CASE("with --playback token a player follows its token from the master to the bytes",
+          "[front][playback]") {
+    FrontFixture fixture({}, {}, PlaybackAccess::token);
+    play(fixture.playback, key(1));
+    const auto opened = fixture.call("POST", "/sessions", R"({"stream":"cam"})");
+    REQUIRE(opened.status == 201);
+    const std::string url = nlohmann::json::parse(opened.body)["playback_url"];
+    const std::string query = url.substr(url.find('?'));
+    CHECK(query.starts_with("?token=mrp1_"));
+    CHECK(fixture.call("GET", "/stream/cam.m3u8" + query).status == 404);  // nobody's yet
+    fixture.streams->opened({"cam"}, {"s"}, {});
+    const auto master = fixture.call("GET", "/stream/cam.m3u8" + query);
+    CHECK(master.body.find("\ncam/P240.m3u8" + query + "\n") != std::string::npos);
+    const auto media = fixture.call("GET", "/stream/cam/P240.m3u8" + query);
+    CHECK(media.body.find("\nP240/aaaaaaaa_0_1.ts" + query + "\n") != std::string::npos);
+    CHECK(fixture.call("GET", "/stream/cam/P240/aaaaaaaa_0_1.ts" + query).status == 200);
+    // A player that sends a header with each request needs nothing in the URLs.
+    const http::Headers header{{"Authorization", "Bearer " + query.substr(7)}};
+    CHECK(fixture.call("GET", "/stream/cam.m3u8", {}, header).body.find("token=") ==
+          std::string::npos);
+    // And it cannot push.
+    CHECK(fixture.call("PUT", "/live/cam/2.ts" + query, ts_bytes(9)).status == 401);
+}
+
+TEST_CASE("with --playback token nothing is shown without a good token", "[front][playback]") {
+    FrontFixture fixture({}, {}, PlaybackAccess::token);
+    play(fixture.playback, key(1));
+    fixture.streams->opened({"cam"}, {"s"}, {"acme"});
+    const auto opened = fixture.call("POST", "/sessions", R"({"stream":"cam"})");
+    const auto session = nlohmann::json::parse(opened.body);
+    const std::string url = session["playback_url"];
+    const std::string query = url.substr(url.find('?'));
+    for (const std::string path :
+         {"/stream/cam.m3u8", "/stream/cam/P240.m3u8", "/stream/cam/P240/aaaaaaaa_0_1.ts"}) {
+        INFO(path);
+        const auto none = fixture.call("GET", path);
+        CHECK(none.status == 401);
+        CHECK(none.headers.find("WWW-Authenticate") == "Bearer");
+        CHECK(none.headers.find("Access-Control-Allow-Origin") == "*");
+        CHECK(fixture.call("GET", path + query + "x").status == 401);
+        CHECK(fixture.call("GET", path + "?token=" + session["token"].get<std::string>()).status ==
+              401);
+        CHECK(fixture.call("GET", path + query).status == 403);  // the stream is acme's now
+    }
+    CHECK(fixture.call("GET", "/stream/other.m3u8" + query).status == 403);
+    fixture.streams->opened({"cam"}, {"s"}, {});
+    CHECK(fixture.call("GET", "/stream/cam.m3u8" + query).status == 200);
+    fixture.wall_ms += (24 * 3600 + 60) * 1000;
+    CHECK(fixture.call("GET", "/stream/cam.m3u8" + query).status == 401);
+}
+
+TEST_CASE("a token is carried by URI lines and URI attributes, whatever the playlist",
+          "[front][playback]") {
+    const std::string text =
+        "#EXTM3U\n#EXT-X-MAP:URI=\"a/init.mp4\",BYTERANGE=\"1@0\"\n\n#EXTINF:2,\na/1.m4s?x=1\nlast";
+    CHECK(with_token(text, "") == text);
+    CHECK(with_token(text, "T") ==
+          "#EXTM3U\n#EXT-X-MAP:URI=\"a/init.mp4?token=T\",BYTERANGE=\"1@0\"\n\n#EXTINF:2,\n"
+          "a/1.m4s?x=1&token=T\nlast?token=T");
+    CHECK(with_token("", "T").empty());
+    CHECK(with_token("#EXT-X-MAP:URI=\"open", "T") == "#EXT-X-MAP:URI=\"open?token=T");
 }
