@@ -1,7 +1,9 @@
 #include "transcoder/media/av.h"
 
 #include <array>
+#include <cmath>
 #include <cstdlib>
+#include <cstring>
 #include <mutex>
 
 #include "common/base/check.h"
@@ -107,6 +109,18 @@ std::string codec_name(AVCodecID id) {
 
 Rational rational(AVRational value) {
     return value.num > 0 && value.den > 0 ? Rational{value.num, value.den} : Rational{};
+}
+
+int clockwise_turn(std::span<const std::uint8_t> display_matrix) {
+    std::array<std::int32_t, 9> matrix{};
+    if (display_matrix.size() < sizeof matrix)
+        return 0;
+    std::memcpy(matrix.data(), display_matrix.data(), sizeof matrix);
+    const double degrees = av_display_rotation_get(matrix.data());  // counter-clockwise
+    if (std::isnan(degrees))
+        return 0;
+    const long quarters = std::lround(-degrees / 90.0);
+    return static_cast<int>(((quarters % 4) + 4) % 4 * 90);
 }
 
 }  // namespace millrace::media::av

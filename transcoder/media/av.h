@@ -8,10 +8,14 @@ extern "C" {
 #include <libavcodec/avcodec.h>
 #include <libavcodec/bsf.h>
 #include <libavcodec/defs.h>
+#include <libavfilter/avfilter.h>
+#include <libavfilter/buffersink.h>
+#include <libavfilter/buffersrc.h>
 #include <libavformat/avformat.h>
 #include <libavutil/channel_layout.h>
 #include <libavutil/display.h>
 #include <libavutil/imgutils.h>
+#include <libavutil/mastering_display_metadata.h>
 #include <libavutil/mathematics.h>
 #include <libavutil/opt.h>
 #include <libavutil/pixdesc.h>
@@ -55,6 +59,7 @@ using FilterPtr = std::unique_ptr<AVBSFContext, FreeByAddress<av_bsf_free>>;
 using InputPtr = std::unique_ptr<AVFormatContext, FreeByAddress<avformat_close_input>>;
 using OutputPtr = std::unique_ptr<AVFormatContext, Free<avformat_free_context>>;
 using ScalerPtr = std::unique_ptr<SwsContext, Free<sws_freeContext>>;
+using GraphPtr = std::unique_ptr<AVFilterGraph, FreeByAddress<avfilter_graph_free>>;
 using ParametersPtr = std::unique_ptr<AVCodecParameters, FreeByAddress<avcodec_parameters_free>>;
 
 inline constexpr AVRational kTickBase{1, static_cast<int>(kTicksPerSecond)};
@@ -96,6 +101,8 @@ private:
 [[nodiscard]] AudioCodec audio_codec(AVCodecID id);
 [[nodiscard]] std::string codec_name(AVCodecID id);
 [[nodiscard]] Rational rational(AVRational value);
+// The quarter turns, in degrees clockwise, that a display matrix asks of a player; 0 for nonsense.
+[[nodiscard]] int clockwise_turn(std::span<const std::uint8_t> display_matrix);
 
 enum class Pull : std::uint8_t { ready, needs_input, drained };
 

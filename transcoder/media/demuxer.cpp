@@ -1,6 +1,6 @@
 #include "transcoder/media/demuxer.h"
 
-#include <cmath>
+#include <cstdlib>
 
 #include "transcoder/media/sniff.h"
 
@@ -9,6 +9,8 @@ namespace {
 
 constexpr std::size_t kHeadBytes = 16 * 1024;
 constexpr std::int64_t kProbeBytes = 4 * 1024 * 1024;
+// No clock reads more than this, about 400 years: live CMAF counts from 1970. The rest is damage.
+constexpr Ticks kTimeMax = Ticks{1} << 50;
 constexpr std::int64_t kProbeDurationUs = 3'000'000;
 // What may be opened while FFmpeg looks into streams, and after.
 constexpr const char* kDecoders =
@@ -72,17 +74,11 @@ std::int64_t rank(const AVStream& stream) {
     return size + ((stream.disposition & AV_DISPOSITION_DEFAULT) != 0 ? 5'000'000 : 0);
 }
 
-// MP4 says by how much a player must turn the picture, counter-clockwise, as a matrix.
-int rotation_of(const AVStream& stream) {
+// MP4 says by how much a player must turn the picture, as a matrix.
+std::optional<int> rotation_of(const AVStream& stream) {
     std::size_t size = 0;
     const std::uint8_t* matrix = av_stream_get_side_data(&stream, AV_PKT_DATA_DISPLAYMATRIX, &size);
-    if (matrix == nullptr || size < 9 * sizeof(std::int32_t))
-        return 0;
-    const double degrees = av_display_rotation_get(reinterpret_cast<const std::int32_t*>(matrix));
-    if (std::isnan(degrees))
-        return 0;
-    const long quarters = std::lround(-degrees / 90.0);
-    return static_cast<int>(((quarters % 4) + 4) % 4 * 90);
+    return matrix == nullptr ? std::nullopt : std::optional(av::clockwise_turn({matrix, size}));
 }
 
 }  // namespace
@@ -254,8 +250,11 @@ void Demuxer::put_on_timeline(AVPacket& packet, Lane lane, AVRational base) {
     // Unknown while FFmpeg had not yet seen an audio header: short segments end before that.
     if (lane == Lane::audio && packet.duration <= 0)
         packet.duration = duration_of(*audio_->parameters, packet.size);
+    if (packet.duration < 0 || packet.duration > kTimeMax)
+        packet.duration = 0;
     const auto known = [](std::int64_t ts) {
-        return ts == AV_NOPTS_VALUE ? std::nullopt : std::optional<Ticks>(ts);
+        return ts == AV_NOPTS_VALUE || std::abs(ts) > kTimeMax ? std::nullopt
+                                                               : std::optional<Ticks>(ts);
     };
     const Timeline::Times times = timeline_->place(
         static_cast<std::size_t>(lane), {known(packet.pts), known(packet.dts)}, packet.duration);

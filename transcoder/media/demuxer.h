@@ -25,7 +25,7 @@ struct VideoStream {
     av::ParametersPtr parameters;
     NominalRate rate;
     AVRational sample_aspect{0, 1};  // of the container; 0/1 = ask the picture
-    int rotation = 0;                // clockwise degrees to turn the picture by: 0, 90, 180, 270
+    std::optional<int> rotation;     // clockwise degrees: 0, 90, 180, 270; none = ask the picture
     std::string label;               // "H.264 video stream (PID 256)"
 };
 

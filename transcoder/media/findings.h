@@ -12,8 +12,9 @@ struct Findings {
     std::int64_t video_packets = 0;
     bool saw_key_packet = false;
     int damaged_pictures = 0;
-    int repaired_times = 0;  // pictures that were given a timestamp
-    int audio_dropped = 0;   // packets that stepped back in time
+    int left_out_pictures = 0;  // need pictures from before the segment
+    int repaired_times = 0;     // pictures that were given a timestamp
+    int audio_dropped = 0;      // packets that stepped back in time
     Demuxer::Notes source;
 };
 

@@ -34,6 +34,26 @@ bool halves_one_way(AVPixelFormat format) {
     return d->log2_chroma_w != d->log2_chroma_h;
 }
 
+// The same chroma in 10 bits: a tone map of 8 would show bands.
+AVPixelFormat deeper(AVPixelFormat format) {
+    switch (format) {
+        case AV_PIX_FMT_YUV420P:
+            return AV_PIX_FMT_YUV420P10;
+        case AV_PIX_FMT_YUV422P:
+            return AV_PIX_FMT_YUV422P10;
+        default:
+            return AV_PIX_FMT_YUV444P10;
+    }
+}
+
+bool is_quarter(int rotation) {
+    return rotation == 90 || rotation == 270;
+}
+
+bool is_shallow(AVPixelFormat format) {
+    return av_pix_fmt_desc_get(format)->comp[0].depth <= 8;
+}
+
 AVPixelFormat with_full_chroma(AVPixelFormat format) {
     return av_pix_fmt_desc_get(format)->comp[0].depth > 8 ? AV_PIX_FMT_YUV444P10
                                                           : AV_PIX_FMT_YUV444P;
@@ -120,8 +140,9 @@ Result<av::FramePtr> Scaler::convert(const AVFrame& source, Size size, AVPixelFo
                                        nullptr, nullptr));
     if (!context)
         return error(ErrorKind::unsupported, "pictures of this format cannot be scaled");
-    // The same matrix on both sides: only the range changes, never the colours.
-    const int* matrix = sws_getCoefficients(SWS_CS_DEFAULT);
+    // The same matrix on both sides: only the range changes, never the colours. RGB has none and
+    // gets the one that the rendition is tagged with.
+    const int* matrix = sws_getCoefficients(colour_of(source).matrix);
     sws_setColorspaceDetails(context.get(), matrix, is_full_range(source) ? 1 : 0, matrix, 0, 0,
                              1 << 16, 1 << 16);
     av::FramePtr scaled = new_picture(size, format);
@@ -133,26 +154,44 @@ Result<av::FramePtr> Scaler::convert(const AVFrame& source, Size size, AVPixelFo
     return scaled;
 }
 
-Result<av::FramePtr> Scaler::apply(const AVFrame& source) {
-    const bool quarter = rotation_ == 90 || rotation_ == 270;
-    const Size before = quarter ? Size{shape_.size.height, shape_.size.width} : shape_.size;
-    const bool by_444 = quarter && halves_one_way(shape_.format);
-    const AVPixelFormat format = by_444 ? with_full_chroma(shape_.format) : shape_.format;
-    av::FramePtr current;
-    if (source.format == format && Size{source.width, source.height} == before &&
-        !is_full_range(source)) {
-        current = av::share(source);
-        current->sample_aspect_ratio = {1, 1};
-    } else {
-        auto scaled = convert(source, before, format, context_);
-        if (!scaled)
-            return scaled.error();
-        current = std::move(*scaled);
+Scaler::Scaler(Shape shape, int rotation)
+    : shape_(shape),
+      rotation_(rotation),
+      size_(is_quarter(rotation) ? Size{shape.size.height, shape.size.width} : shape.size),
+      format_(is_quarter(rotation) && halves_one_way(shape.format) ? with_full_chroma(shape.format)
+                                                                   : shape.format),
+      tone_map_(format_) {}
+
+Result<av::FramePtr> Scaler::scale(const AVFrame& source) {
+    if (is_shallow(format_) && needs_tone_map(colour_of(source))) {
+        auto deep = convert(source, size_, deeper(format_), context_);
+        return deep ? tone_map_.apply(**deep, source) : std::move(deep);
     }
+    if (source.format != format_ || Size{source.width, source.height} != size_ ||
+        is_full_range(source))
+        return convert(source, size_, format_, context_);
+    av::FramePtr same = av::share(source);
+    same->sample_aspect_ratio = {1, 1};
+    return same;
+}
+
+Result<av::FramePtr> Scaler::apply(const AVFrame& source) {
+    auto scaled = scale(source);
+    if (!scaled)
+        return scaled;
     if (rotation_ != 0)
-        current = rotate(*current, rotation_);
-    return by_444 ? convert(*current, shape_.size, shape_.format, after_turning_)
-                  : Result<av::FramePtr>(std::move(current));
+        scaled = rotate(**scaled, rotation_);
+    if (format_ != shape_.format)
+        return convert(**scaled, shape_.size, shape_.format, after_turning_);
+    return scaled;
+}
+
+av::FramePtr tags_for(const AVFrame& source, AVPixelFormat format) {
+    av::FramePtr tags = av::make_frame();
+    const Colour colour = colour_of(source);
+    tag(*tags, is_shallow(format) && needs_tone_map(colour) ? sdr() : colour);
+    tags->chroma_location = source.chroma_location;
+    return tags;
 }
 
 Scaler& ScalerBank::for_shape(const Shape& shape) {

@@ -3,14 +3,18 @@
 // rendition asks and shared by the others.
 //
 // Scaling is bicubic and direct from the source. Turned sources (phones) are scaled first and
-// turned after, which moves fewer pixels. Output is limited range; colour tags stay the source's.
+// turned after, which moves fewer pixels. Output is limited range. Pictures that need it are tone
+// mapped for 8-bit shapes; otherwise colours stay the source's.
+//
+// A source whose size, pixel shape or format changes in mid-segment goes on into the shape that the
+// segment began with: a rendition has one size from its first picture to its last.
 //
 // Thread: its owner's.
 
 #include <memory>
 #include <vector>
 
-#include "transcoder/media/av.h"
+#include "transcoder/media/colour.h"
 
 namespace millrace::media {
 
@@ -21,6 +25,9 @@ struct Shape {
     bool operator==(const Shape&) const = default;
 };
 
+// The colours of pictures in that format made of such a source; what an encoder is told.
+[[nodiscard]] av::FramePtr tags_for(const AVFrame& source, AVPixelFormat format);
+
 [[nodiscard]] AVPixelFormat pixel_format(ChromaFormat chroma, std::int32_t depth);
 
 // Turns planar pictures of at most 16 bits by 90, 180 or 270 degrees clockwise. Formats whose
@@ -30,19 +37,23 @@ struct Shape {
 // Scaling contexts kept from picture to picture; one per shape.
 class Scaler {
 public:
-    Scaler(Shape shape, int rotation) : shape_(shape), rotation_(rotation) {}
+    Scaler(Shape shape, int rotation);
 
     [[nodiscard]] Result<av::FramePtr> apply(const AVFrame& source);
     [[nodiscard]] const Shape& shape() const { return shape_; }
 
 private:
+    [[nodiscard]] Result<av::FramePtr> scale(const AVFrame& source);
     [[nodiscard]] Result<av::FramePtr> convert(const AVFrame& source, Size size,
                                                AVPixelFormat format, av::ScalerPtr& context);
 
     Shape shape_;
     int rotation_;
+    Size size_;             // before turning
+    AVPixelFormat format_;  // before turning
     av::ScalerPtr context_;
     av::ScalerPtr after_turning_;  // back to 4:2:2
+    ToneMap tone_map_;
 };
 
 class ScalerBank {
@@ -61,6 +72,7 @@ public:
     Picture(av::FramePtr source, Ticks at) : source_(std::move(source)), at_(at) {}
 
     [[nodiscard]] Ticks at() const { return at_; }
+    [[nodiscard]] const AVFrame& source() const { return *source_; }
     // The picture in that shape; `scale_us` grows by the CPU time this cost.
     [[nodiscard]] Result<const AVFrame*> in_shape(const Shape& shape, ScalerBank& scalers,
                                                   std::int64_t& scale_us);

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "transcoder/media/codec_string.h"
-#include "transcoder/media/cpu_timer.h"
+#include "transcoder/media/display.h"
 #include "transcoder/media/limits.h"
 
 namespace millrace::media {
@@ -13,8 +13,6 @@ namespace {
 // frame into packets of their own.
 constexpr std::int64_t kPacketsPerFrame = 2;
 constexpr std::size_t kEarlyAudioMax = PacketQueue::kWaitingMax;
-// Pixel shapes beyond this are damage, not intent.
-constexpr double kAspectMax = 8.0;
 
 }  // namespace
 
@@ -53,12 +51,10 @@ Result<void> Pipeline::open() {
         info.size = {parameters.width, parameters.height};
         info.frame_rate = video->rate.rate;
         info.codecs = codec_string(parameters);
-        auto decoder = Decoder::open(parameters, request_.limits, request_.threads);
-        if (!decoder)
-            return undecodable(decoder.error());
-        decoder_.emplace(std::move(*decoder));
-        clock_.emplace(video->rate.rate, info.container != Container::mpegts);
-        scalers_.emplace(video->rotation);
+        auto opened = VideoSource::open(*video, info.container, request_.limits, request_.threads);
+        if (!opened)
+            return opened.error();
+        video_ = std::move(*opened);
     }
     if (const AudioStream* audio = demuxer_->audio(); audio != nullptr) {
         info.audio = av::audio_codec(audio->parameters->codec_id);
@@ -123,7 +119,7 @@ Result<void> Pipeline::take_packets() {
         announce_duration();
         MR_TRY(pulse());
         if (!packet->data)
-            return decoder_ ? decode(nullptr) : Result<void>();
+            return video_ ? decode(nullptr) : Result<void>();
         if (packet->lane == Lane::audio)
             MR_TRY(on_audio(std::move(packet->data)));
         else
@@ -154,86 +150,27 @@ Result<void> Pipeline::on_audio(av::PacketPtr packet) {
 }
 
 Result<void> Pipeline::decode(const AVPacket* packet) {
-    if (packet == nullptr) {
-        decoder_->drain();
-    } else {
-        ++findings_.video_packets;
-        findings_.saw_key_packet |= (packet->flags & AV_PKT_FLAG_KEY) != 0;
-        const CpuTimer timer(report_.times.decode_us);
-        MR_TRY(decoder_->send(*packet));
-    }
+    std::int64_t& decode_us = report_.times.decode_us;
+    MR_TRY(video_->send(packet, decode_us));
     while (true) {
-        const auto more = decode_one();
-        if (!more)
-            return more.error();
-        if (!*more)
+        const auto picture = video_->next(decode_us);
+        if (!picture)
+            return picture.error();
+        if (*picture == nullptr)
             return {};
+        MR_TRY(show(*picture));
     }
 }
 
-Result<bool> Pipeline::decode_one() {
-    av::FramePtr frame = av::make_frame();
-    Result<av::Pull> pulled = av::Pull::drained;
-    {
-        const CpuTimer timer(report_.times.decode_us);
-        pulled = decoder_->receive(*frame);
-    }
-    if (!pulled)
-        return pulled.error();
-    if (*pulled != av::Pull::ready)
-        return false;
-    if (const auto taken = on_frame(std::move(frame)); !taken)
-        return taken.error();
-    return true;
-}
-
-Result<void> Pipeline::on_frame(av::FramePtr frame) {
-    const std::int64_t stamp =
-        frame->pts != AV_NOPTS_VALUE ? frame->pts : frame->best_effort_timestamp;
-    const Ticks at = clock_->place(
-        stamp == AV_NOPTS_VALUE ? std::nullopt : std::optional<Ticks>(stamp), frame->pkt_duration);
-    ++report_.source.frames;
-    report_.source.pixels += std::int64_t{frame->width} * frame->height;
-    MR_TRY(check_limits(*frame, at));
+Result<void> Pipeline::show(const std::shared_ptr<Picture>& picture) {
     if (!renditions_open_)
-        MR_TRY(open_renditions(frame.get(), at));
-    progress_ = {to_duration(at - *clock_->first()), report_.source.frames};
-    const auto picture = std::make_shared<Picture>(std::move(frame), at);
+        MR_TRY(open_renditions(&picture->source(), picture->at()));
+    progress_ = {to_duration(picture->at() - *video_->first()), video_->frames()};
     for (const auto& rendition : renditions_) {
         MR_TRY(rendition->push(picture, *scalers_));
         MR_TRY(pulse());
     }
     return {};
-}
-
-Error Pipeline::undecodable(const Error& why) const {
-    const VideoStream& video = *demuxer_->video();
-    const Size said{video.parameters->width, video.parameters->height};
-    if (const auto checked = check_picture(said, request_.limits); !checked)
-        return checked.error();
-    return error(why.kind, video.label + ": " + why.message);
-}
-
-Result<void> Pipeline::check_limits(const AVFrame& frame, Ticks at) const {
-    MR_TRY(check_picture({frame.width, frame.height}, request_.limits));
-    MR_TRY(check_frames(report_.source.frames, request_.limits));
-    return check_length(at - *clock_->first(), request_.limits);
-}
-
-Size Pipeline::display_size(const AVFrame& frame) const {
-    const VideoStream& video = *demuxer_->video();
-    const AVRational shape =
-        video.sample_aspect.num > 0 ? video.sample_aspect : frame.sample_aspect_ratio;
-    Size size{frame.width, frame.height};
-    if (shape.num > 0 && shape.den > 0) {
-        const double ratio = av_q2d(shape);
-        if (ratio < kAspectMax && ratio > 1.0 / kAspectMax)
-            size.width =
-                std::max(1, static_cast<int>(av_rescale(size.width, shape.num, shape.den)));
-    }
-    if (video.rotation == 90 || video.rotation == 270)
-        std::swap(size.width, size.height);
-    return size;
 }
 
 Result<void> Pipeline::open_renditions(const AVFrame* first, Ticks at) {
@@ -247,7 +184,9 @@ Result<void> Pipeline::open_renditions(const AVFrame* first, Ticks at) {
     if (demuxer_->audio() != nullptr)
         facts.audio = demuxer_->audio()->parameters.get();
     if (first != nullptr) {
-        facts.display = display_size(*first);
+        const Display display = display_of(*demuxer_->video(), *first, request_.limits);
+        scalers_.emplace(display.rotation);
+        facts.display = display.size;
         facts.rate = demuxer_->video()->rate;
         report_.source.size = facts.display;
     }
@@ -281,7 +220,8 @@ Result<void> Pipeline::pulse() {
 }
 
 Error Pipeline::no_video() {
-    findings_.damaged_pictures = decoder_ ? decoder_->damaged() : 0;
+    if (video_)
+        video_->add_to(findings_);
     return media::no_video(*demuxer_, findings_, request_.limits);
 }
 
@@ -319,19 +259,21 @@ Result<void> Pipeline::finish_renditions(Ticks end) {
 
 void Pipeline::collect_warnings() {
     findings_.source = demuxer_->notes();
-    findings_.damaged_pictures = decoder_ ? decoder_->damaged() : 0;
-    findings_.repaired_times = clock_ ? clock_->repaired() : 0;
+    if (video_)
+        video_->add_to(findings_);
     for (std::string& warning : warnings_of(findings_))
         report_.warnings.push_back(std::move(warning));
 }
 
 Result<TranscodeReport> Pipeline::finish() {
-    if (!clock_ || !clock_->first()) {
+    if (!renditions_open_) {
         MR_TRY(finish_without_video());
     } else {
-        const Ticks end = clock_->end();
+        const Ticks end = video_->end();
         SourceInfo& info = report_.source;
-        const Ticks length = end - *clock_->first();
+        info.frames = video_->frames();
+        info.pixels = video_->pixels();
+        const Ticks length = end - *video_->first();
         info.duration = to_duration(length);
         if (!demuxer_->video()->rate.constant) {
             AVRational measured{};

@@ -8,12 +8,9 @@
 #include <chrono>
 #include <thread>
 
-#include "transcoder/media/decoder.h"
-#include "transcoder/media/demuxer.h"
-#include "transcoder/media/findings.h"
 #include "transcoder/media/packet_queue.h"
 #include "transcoder/media/rendition.h"
-#include "transcoder/media/video_clock.h"
+#include "transcoder/media/video_source.h"
 
 namespace millrace::media {
 
@@ -43,18 +40,14 @@ private:
     [[nodiscard]] Result<void> take_packets();
     [[nodiscard]] Result<void> on_audio(av::PacketPtr packet);
     [[nodiscard]] Result<void> decode(const AVPacket* packet);
-    [[nodiscard]] Result<bool> decode_one();
-    [[nodiscard]] Result<void> on_frame(av::FramePtr frame);
+    [[nodiscard]] Result<void> show(const std::shared_ptr<Picture>& picture);
     [[nodiscard]] Result<void> open_renditions(const AVFrame* first, Ticks at);
-    [[nodiscard]] Result<void> check_limits(const AVFrame& frame, Ticks at) const;
     [[nodiscard]] Result<void> pulse();
 
     [[nodiscard]] Result<TranscodeReport> finish();
     [[nodiscard]] Result<void> finish_without_video();
     [[nodiscard]] Result<void> finish_renditions(Ticks end);
     [[nodiscard]] Error no_video();
-    [[nodiscard]] Error undecodable(const Error& why) const;
-    [[nodiscard]] Size display_size(const AVFrame& frame) const;
     void collect_warnings();
 
     ByteSource& source_;
@@ -67,8 +60,7 @@ private:
     PacketQueue queue_;
     Extent extents_[2];                   // the reader's, until known_length_ is set
     std::atomic<Ticks> known_length_{0};  // of the segment, set by the reader at its end
-    std::optional<Decoder> decoder_;
-    std::optional<VideoClock> clock_;
+    std::unique_ptr<VideoSource> video_;  // null: the segment has no video stream
     std::optional<ScalerBank> scalers_;
     std::vector<std::unique_ptr<Rendition>> renditions_;
     std::vector<av::PacketPtr> early_audio_;  // until the first picture has come

@@ -50,13 +50,14 @@ Result<void> Rendition::open_streams(const SegmentFacts& facts) {
     if (facts.like != nullptr) {
         shape_ = {fit(spec_, facts.display), pixel_format(spec_.chroma, spec_.color_depth)};
         const CpuTimer timer(times_.encode_us);
+        const av::FramePtr like = tags_for(*facts.like, shape_.format);
         auto encoder = VideoEncoder::open({.spec = &spec_,
                                            .shape = shape_,
                                            .rate = rate_,
                                            .threads = request_.threads,
                                            .headers_apart = spec_.container == Container::mp4,
                                            .captions = spec_.data == DataStreams::pass,
-                                           .like = facts.like});
+                                           .like = like.get()});
         if (!encoder)
             return encoder.error();
         encoder_ = std::move(*encoder);

@@ -28,6 +28,16 @@ struct ClipSpec {
 // Fails the test when ffmpeg does.
 [[nodiscard]] std::vector<std::uint8_t> clip(const ClipSpec& spec);
 
+// What such a command line writes to its standard output; "ffmpeg -v error -nostdin" is put before.
+[[nodiscard]] std::vector<std::uint8_t> made_by(const std::string& arguments);
+// The bytes of a transport stream from the `n`th random access point of PID 256 on (from 0), its
+// tables before it: a segment cut out of the middle.
+[[nodiscard]] std::vector<std::uint8_t> cut_at_key(std::span<const std::uint8_t> ts, int n);
+// Mean PSNR in dB of the pictures of `bytes` against those of `reference` after `filter`; 100 when
+// they are the same.
+[[nodiscard]] double psnr(std::span<const std::uint8_t> bytes,
+                          std::span<const std::uint8_t> reference, const std::string& filter);
+
 // One packet as ffprobe lists it, times in the stream's own ticks.
 struct ProbedPacket {
     std::int64_t pts = 0;

@@ -1,0 +1,76 @@
+#include "transcoder/media/filter_chain.h"
+
+namespace millrace::media {
+namespace {
+
+// A list of one, as avfilter_graph_parse_ptr() wants its open ends.
+AVFilterInOut* open_end(const char* name, AVFilterContext* context) {
+    AVFilterInOut* end = avfilter_inout_alloc();
+    MR_CHECK(end != nullptr, "out of memory");
+    end->name = av_strdup(name);
+    end->filter_ctx = context;
+    return end;
+}
+
+}  // namespace
+
+Result<FilterChain> FilterChain::open(const AVFrame& like, const std::string& chain) {
+    FilterChain made;
+    made.size_ = {like.width, like.height};
+    made.format_ = like.format;
+    made.graph_.reset(avfilter_graph_alloc());
+    MR_CHECK(made.graph_ != nullptr, "out of memory");
+    AVFilterGraph* graph = made.graph_.get();
+    graph->nb_threads = 1;
+    const std::string input = "video_size=" + std::to_string(like.width) + "x" +
+                              std::to_string(like.height) +
+                              ":pix_fmt=" + std::to_string(like.format) + ":time_base=1/" +
+                              std::to_string(kTicksPerSecond);
+    int rc = avfilter_graph_create_filter(&made.in_, avfilter_get_by_name("buffer"), "in",
+                                          input.c_str(), nullptr, graph);
+    if (rc >= 0)
+        rc = avfilter_graph_create_filter(&made.out_, avfilter_get_by_name("buffersink"), "out",
+                                          nullptr, nullptr, graph);
+    if (rc >= 0) {
+        AVFilterInOut* from = open_end("in", made.in_);
+        AVFilterInOut* to = open_end("out", made.out_);
+        rc = avfilter_graph_parse_ptr(graph, chain.c_str(), &to, &from, nullptr);
+        avfilter_inout_free(&from);
+        avfilter_inout_free(&to);
+    }
+    if (rc >= 0)
+        rc = avfilter_graph_config(graph, nullptr);
+    if (rc < 0)
+        return av::error(ErrorKind::unsupported, "the filters \"" + chain + "\"", rc);
+    return made;
+}
+
+bool FilterChain::takes(const AVFrame& picture) const {
+    return picture.format == format_ && Size{picture.width, picture.height} == size_;
+}
+
+Result<void> FilterChain::push(const AVFrame& picture) {
+    const av::FramePtr another = av::share(picture);
+    const int rc = av_buffersrc_add_frame(in_, another.get());
+    return rc < 0 ? Result<void>(av::error(ErrorKind::internal, "av_buffersrc_add_frame", rc))
+                  : Result<void>();
+}
+
+void FilterChain::drain() {
+    const int rc = av_buffersrc_add_frame(in_, nullptr);
+    MR_CHECK(rc >= 0, "a chain is drained once");
+}
+
+Result<av::FramePtr> FilterChain::pull() {
+    av::FramePtr picture = av::make_frame();
+    const int rc = av_buffersink_get_frame(out_, picture.get());
+    if (rc == AVERROR(EAGAIN) || rc == AVERROR_EOF)
+        return av::FramePtr();
+    if (rc < 0)
+        return av::error(ErrorKind::internal, "av_buffersink_get_frame", rc);
+    if (picture->pts != AV_NOPTS_VALUE)
+        picture->pts = av_rescale_q(picture->pts, av_buffersink_get_time_base(out_), av::kTickBase);
+    return picture;
+}
+
+}  // namespace millrace::media

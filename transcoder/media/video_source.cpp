@@ -1,0 +1,121 @@
+#include "transcoder/media/video_source.h"
+
+#include <algorithm>
+
+#include "transcoder/media/cpu_timer.h"
+#include "transcoder/media/limits.h"
+
+namespace millrace::media {
+namespace {
+
+// Packets that may precede the first picture in decoding order and in time; more are not counted.
+constexpr std::size_t kStampsMax = 8192;
+
+}  // namespace
+
+VideoSource::VideoSource(Decoder decoder, const VideoStream& stream, Container container,
+                         const Limits& limits)
+    : decoder_(std::move(decoder)),
+      clock_(stream.rate.rate, container != Container::mpegts),
+      limits_(limits),
+      needs_key_(stream.parameters->codec_id == AV_CODEC_ID_MPEG2VIDEO) {}
+
+Result<std::unique_ptr<VideoSource>> VideoSource::open(const VideoStream& stream,
+                                                       Container container, const Limits& limits,
+                                                       int threads) {
+    auto decoder = Decoder::open(*stream.parameters, limits, threads);
+    if (!decoder) {
+        MR_TRY(check_picture({stream.parameters->width, stream.parameters->height}, limits));
+        return error(decoder.error().kind, stream.label + ": " + decoder.error().message);
+    }
+    return std::unique_ptr<VideoSource>(
+        new VideoSource(std::move(*decoder), stream, container, limits));
+}
+
+// FFmpeg's MPEG-2 decoder shows pictures whose references are missing, on a grey ground.
+bool VideoSource::waits_for_key(const AVPacket& packet) {
+    ++packets_;
+    saw_key_ |= (packet.flags & AV_PKT_FLAG_KEY) != 0;
+    // What an edit list cuts off is not ours to miss.
+    if (packet.pts != AV_NOPTS_VALUE && (packet.flags & AV_PKT_FLAG_DISCARD) == 0 &&
+        stamps_.size() < kStampsMax && (!first_stamp_ || packet.pts < *first_stamp_))
+        stamps_.push_back(packet.pts);
+    return needs_key_ && !saw_key_;
+}
+
+Result<void> VideoSource::send(const AVPacket* packet, std::int64_t& decode_us) {
+    if (packet == nullptr) {
+        decoder_.drain();
+        return {};
+    }
+    if (waits_for_key(*packet))
+        return {};
+    const CpuTimer timer(decode_us);
+    return decoder_.send(*packet);
+}
+
+Result<std::shared_ptr<Picture>> VideoSource::next(std::int64_t& decode_us) {
+    while (true) {
+        if (av::FramePtr frame = deinterlacer_.pull()) {
+            const Ticks at = frame->pts;
+            return std::make_shared<Picture>(std::move(frame), at);
+        }
+        if (drained_)
+            return std::shared_ptr<Picture>();
+        const auto pulled = decode_one(decode_us);
+        if (!pulled)
+            return pulled.error();
+        if (*pulled == av::Pull::needs_input)
+            return std::shared_ptr<Picture>();
+        if (*pulled == av::Pull::drained) {
+            drained_ = true;
+            const CpuTimer timer(decode_us);
+            MR_TRY(deinterlacer_.drain());
+        }
+    }
+}
+
+Result<av::Pull> VideoSource::decode_one(std::int64_t& decode_us) {
+    const CpuTimer timer(decode_us);
+    av::FramePtr frame = av::make_frame();
+    const auto pulled = decoder_.receive(*frame);
+    if (pulled && *pulled == av::Pull::ready)
+        if (const auto taken = take(std::move(frame)); !taken)
+            return taken.error();
+    return pulled;
+}
+
+Result<void> VideoSource::take(av::FramePtr frame) {
+    const std::int64_t stamp =
+        frame->pts != AV_NOPTS_VALUE ? frame->pts : frame->best_effort_timestamp;
+    const auto known = stamp == AV_NOPTS_VALUE ? std::nullopt : std::optional<Ticks>(stamp);
+    if (frames_ == 0)
+        first_stamp_ = known;
+    frame->pts = clock_.place(known, frame->pkt_duration);
+    ++frames_;
+    pixels_ += std::int64_t{frame->width} * frame->height;
+    MR_TRY(check_picture({frame->width, frame->height}, limits_));
+    MR_TRY(check_frames(frames_, limits_));
+    MR_TRY(check_length(frame->pts - *clock_.first(), limits_));
+    return deinterlacer_.push(std::move(frame));
+}
+
+// In field coding each field may have a packet of its own.
+int VideoSource::left_out() const {
+    if (!first_stamp_ || frames_ == 0)
+        return 0;
+    const auto early =
+        std::ranges::count_if(stamps_, [this](Ticks stamp) { return stamp < *first_stamp_; });
+    const std::int64_t per_picture = (packets_ - early) * 2 >= frames_ * 3 ? 2 : 1;
+    return static_cast<int>((early + per_picture - 1) / per_picture);
+}
+
+void VideoSource::add_to(Findings& findings) const {
+    findings.video_packets = packets_;
+    findings.saw_key_packet = saw_key_;
+    findings.damaged_pictures = decoder_.damaged();
+    findings.repaired_times = clock_.repaired();
+    findings.left_out_pictures = left_out();
+}
+
+}  // namespace millrace::media

@@ -1,0 +1,59 @@
+#pragma once
+// The video stream of a segment on its way from packets to pictures: decoded, given a time, made
+// whole where it is interlaced, and counted.
+//
+// Promises: what cannot be decoded from this segment alone (leading pictures of an open GOP, what
+// comes before the first key frame) never comes out and is counted as left out.
+// Thread: its owner's.
+
+#include "transcoder/media/decoder.h"
+#include "transcoder/media/deinterlacer.h"
+#include "transcoder/media/demuxer.h"
+#include "transcoder/media/findings.h"
+#include "transcoder/media/picture.h"
+#include "transcoder/media/video_clock.h"
+
+namespace millrace::media {
+
+class VideoSource {
+public:
+    [[nodiscard]] static Result<std::unique_ptr<VideoSource>> open(const VideoStream& stream,
+                                                                   Container container,
+                                                                   const Limits& limits,
+                                                                   int threads);
+
+    // One packet, null at the end; then next() until it gives nothing. `decode_us` grows by the CPU
+    // time this cost.
+    [[nodiscard]] Result<void> send(const AVPacket* packet, std::int64_t& decode_us);
+    [[nodiscard]] Result<std::shared_ptr<Picture>> next(std::int64_t& decode_us);
+
+    [[nodiscard]] std::int64_t frames() const { return frames_; }
+    [[nodiscard]] std::int64_t pixels() const { return pixels_; }
+    // First and last time of the pictures so far; none without pictures.
+    [[nodiscard]] std::optional<Ticks> first() const { return clock_.first(); }
+    [[nodiscard]] Ticks end() const { return clock_.end(); }
+    void add_to(Findings& findings) const;
+
+private:
+    VideoSource(Decoder decoder, const VideoStream& stream, Container container,
+                const Limits& limits);
+    [[nodiscard]] bool waits_for_key(const AVPacket& packet);
+    [[nodiscard]] Result<av::Pull> decode_one(std::int64_t& decode_us);
+    [[nodiscard]] Result<void> take(av::FramePtr frame);
+    [[nodiscard]] int left_out() const;
+
+    Decoder decoder_;
+    VideoClock clock_;
+    Deinterlacer deinterlacer_;
+    Limits limits_;
+    bool needs_key_;  // the decoder would show something before the first key frame
+    std::int64_t packets_ = 0;
+    bool saw_key_ = false;
+    bool drained_ = false;
+    std::vector<Ticks> stamps_;         // of the packets, until it is known which are left out
+    std::optional<Ticks> first_stamp_;  // of the first picture, as its packet had it
+    std::int64_t frames_ = 0;
+    std::int64_t pixels_ = 0;
+};
+
+}  // namespace millrace::media
