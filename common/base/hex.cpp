@@ -1,5 +1,7 @@
 #include "common/base/hex.h"
 
+#include <algorithm>
+
 namespace millrace {
 namespace {
 
@@ -26,17 +28,26 @@ std::string to_hex(std::span<const std::uint8_t> bytes) {
     return text;
 }
 
-std::optional<Sha256> sha256_from_hex(std::string_view text) {
-    Sha256 hash{};
-    if (text.size() != hash.size() * 2)
+std::optional<std::vector<std::uint8_t>> from_hex(std::string_view text) {
+    if (text.size() % 2 != 0)
         return std::nullopt;
-    for (std::size_t i = 0; i < hash.size(); ++i) {
+    std::vector<std::uint8_t> bytes(text.size() / 2);
+    for (std::size_t i = 0; i < bytes.size(); ++i) {
         const int high = digit_value(text[2 * i]);
         const int low = digit_value(text[2 * i + 1]);
         if (high < 0 || low < 0)
             return std::nullopt;
-        hash[i] = static_cast<std::uint8_t>(high * 16 + low);
+        bytes[i] = static_cast<std::uint8_t>(high * 16 + low);
     }
+    return bytes;
+}
+
+std::optional<Sha256> sha256_from_hex(std::string_view text) {
+    Sha256 hash{};
+    const auto bytes = from_hex(text);
+    if (!bytes || bytes->size() != hash.size())
+        return std::nullopt;
+    std::ranges::copy(*bytes, hash.begin());
     return hash;
 }
 

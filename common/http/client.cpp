@@ -48,6 +48,11 @@ std::size_t take_header(char* data, std::size_t size, std::size_t count, void* t
     return line.size();
 }
 
+// libcurl asks at least once a second whether to go on.
+int go_on(void* target, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
+    return static_cast<const std::stop_token*>(target)->stop_requested() ? 1 : 0;
+}
+
 List header_list(const Headers& headers) {
     curl_slist* list = nullptr;
     for (const auto& [name, value] : headers)
@@ -103,6 +108,9 @@ Result<ClientResponse> fetch(const ClientRequest& request) {
     curl_easy_setopt(curl.get(), CURLOPT_WRITEDATA, &answer);
     curl_easy_setopt(curl.get(), CURLOPT_HEADERFUNCTION, take_header);
     curl_easy_setopt(curl.get(), CURLOPT_HEADERDATA, &answer);
+    curl_easy_setopt(curl.get(), CURLOPT_NOPROGRESS, 0L);
+    curl_easy_setopt(curl.get(), CURLOPT_XFERINFOFUNCTION, go_on);
+    curl_easy_setopt(curl.get(), CURLOPT_XFERINFODATA, &request.cancelled);
     if (!request.ca_file.empty())
         curl_easy_setopt(curl.get(), CURLOPT_CAINFO, request.ca_file.c_str());
     set_body(curl.get(), request);

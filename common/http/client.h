@@ -4,6 +4,7 @@
 // Thread: any; each call has its own connection.
 
 #include <cstdint>
+#include <stop_token>
 #include <string>
 
 #include "common/base/result.h"
@@ -20,6 +21,8 @@ struct ClientRequest {
     Duration timeout = std::chrono::seconds(10);  // for the whole exchange
     std::size_t answer_bytes_max = 64 * 1024 * 1024;
     std::string ca_file = {};  // trust these certificates instead of the system's
+    // Ends the exchange within about a second once it is requested: `disconnected`.
+    std::stop_token cancelled = {};
 };
 
 struct ClientResponse {
