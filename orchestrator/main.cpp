@@ -43,6 +43,8 @@ int run_subcommand(const OrchestratorConfig& config) {
             return commands::join_token_list(target);
         case OrchestratorCommand::join_token_revoke:
             return commands::join_token_revoke(target, config.target);
+        case OrchestratorCommand::stake:
+            return commands::stake(target);
     }
     return millrace::config::kExitUsage;
 }

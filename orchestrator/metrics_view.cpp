@@ -134,7 +134,10 @@ public:
     }
 
     std::string exposition(const CoreStatus& status, const store::Store& store,
-                           const LinkCounters& link) {
+                           const LinkCounters& link, const stake::StakeView& stake) {
+        metrics_.set(names::stake_tokens, stake.tokens ? stake.tokens->approximate() : 0);
+        metrics_.set(names::stake_active, stake.active ? 1 : 0);
+        metrics_.set(names::stake_age_seconds, to_seconds(stake.age));
         const CapacityStatus& capacity = status.capacity;
         metrics_.set(names::sessions_active, capacity.sessions_active);
         metrics_.set(names::sessions_limit, {"operator"}, or_infinity(capacity.limit_operator));
@@ -197,8 +200,8 @@ void MetricsView::join_refused(JoinRefusal reason) {
     impl_->join_refused(reason);
 }
 std::string MetricsView::exposition(const CoreStatus& status, const store::Store& store,
-                                    const LinkCounters& link) {
-    return impl_->exposition(status, store, link);
+                                    const LinkCounters& link, const stake::StakeView& stake) {
+    return impl_->exposition(status, store, link, stake);
 }
 
 }  // namespace millrace::orchestrator

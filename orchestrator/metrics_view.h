@@ -12,6 +12,7 @@
 #include "orchestrator/core/effects.h"
 #include "orchestrator/core/orchestrator_core.h"
 #include "orchestrator/front/answered_segment.h"
+#include "orchestrator/stake/stake_view.h"
 
 namespace millrace::orchestrator {
 
@@ -34,7 +35,7 @@ public:
 
     // The whole page, with gauges as of `status`.
     [[nodiscard]] std::string exposition(const CoreStatus& status, const store::Store& store,
-                                         const LinkCounters& link);
+                                         const LinkCounters& link, const stake::StakeView& stake);
 
 private:
     class Impl;

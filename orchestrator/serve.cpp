@@ -28,6 +28,8 @@
 #include "orchestrator/local_transcoder.h"
 #include "orchestrator/metrics_view.h"
 #include "orchestrator/service.h"
+#include "orchestrator/stake/make_source.h"
+#include "orchestrator/stake/stake_keeper.h"
 #include "orchestrator/store/store.h"
 
 namespace millrace::orchestrator {
@@ -81,6 +83,8 @@ private:
         if (const int code = open_link(); code != config::kExitDone)
             return code;
         if (const int code = open_front(); code != config::kExitDone)
+            return code;
+        if (const int code = open_stake(); code != config::kExitDone)
             return code;
         if (const int code = open_admin(); code != config::kExitDone)
             return code;
@@ -171,9 +175,23 @@ private:
         return front;
     }
 
+    int open_stake() {
+        auto source = stake::make_source(config_.stake);
+        if (!source)
+            return fail(config::kExitConfig, source.error().message);
+        if (*source)
+            stake_.emplace(loop_, *std::move(source),
+                           StakeRules{config_.stake.per_session, config_.stake.grace},
+                           [this](const StakeLimit& limit) {
+                               service_->set_stake(limit.sessions, limit.active);
+                           });
+        return config::kExitDone;
+    }
+
     int open_admin() {
         auto started = admin::AdminServer::start(
-            {loop_, *service_, *enrolment_, *metrics_, *store_, *link_},
+            {loop_, *service_, *enrolment_, *metrics_, *store_, *link_,
+             [this] { return stake_ ? stake_->view() : stake::StakeView{}; }},
             {config::to_string(config_.admin_addr), restored_.identity.admin_token,
              std::string(config::version()), restored_.epoch, loop_.now()});
         if (!started)
@@ -322,6 +340,7 @@ private:
     std::optional<Playback> playback_;
     std::shared_ptr<LiveStreams> streams_ = std::make_shared<LiveStreams>();
     std::optional<Service> service_;
+    std::optional<stake::StakeKeeper> stake_;
     std::unique_ptr<Front> front_;
     std::unique_ptr<admin::AdminServer> admin_;
     std::optional<LocalTranscoder> local_;

@@ -162,6 +162,11 @@ void Service::set_operator_limit(std::optional<std::uint32_t> sessions) {
     settle();
 }
 
+void Service::set_stake(std::optional<std::uint32_t> sessions, bool active) {
+    core_.set_stake(sessions, active, now());
+    settle();
+}
+
 void Service::revoke(const TranscoderKey& key) {
     core_.revoke(key, now());
     link_.forget(key);

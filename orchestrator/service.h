@@ -70,6 +70,7 @@ public:
     // Operators (admin), on the loop.
     [[nodiscard]] Result<void> command(std::string_view name,
                                        OrchestratorCore::TranscoderCommand what);
+    void set_stake(std::optional<std::uint32_t> sessions, bool active);
     void set_operator_limit(std::optional<std::uint32_t> sessions);
     void revoke(const TranscoderKey& key);
     void store_available(bool available);

@@ -190,6 +190,7 @@ void Table::check_serve(const Given& given, Mistakes& mistakes) {
     }
     if (config.link_public.empty())
         config.link_public = config.link_addr.host;
+    check_stake(config.stake, given, mistakes);
     if (config.ladder.size() > config.limits.renditions)
         mistakes.push_back({given.origin("ladder"), "has more renditions than --renditions-max"});
 }
@@ -221,6 +222,7 @@ Program Table::program() {
     add_addresses(serve.flags);
     add_work(serve.flags);
     add_limits(serve.flags);
+    add_stake_flags(serve.flags, config.stake);
     add_log_flags(serve.flags, config.log);
     serve.check = [this](const Given& given, Mistakes& mistakes) { check_serve(given, mistakes); };
 
@@ -250,7 +252,8 @@ Program Table::program() {
                         client_with_target("session end", "end a session", "ID"),
                         std::move(token),
                         client("join-token list", "join tokens that exist"),
-                        client_with_target("join-token revoke", "end a join token", "ID")};
+                        client_with_target("join-token revoke", "end a join token", "ID"),
+                        client("stake", "what stake is known and what it allows")};
     return program;
 }
 

@@ -12,6 +12,7 @@
 #include "common/base/time.h"
 #include "common/config/options.h"
 #include "common/config/secret.h"
+#include "common/config/stake_config.h"
 #include "common/config/values.h"
 #include "common/domain/rendition.h"
 
@@ -30,6 +31,7 @@ enum class OrchestratorCommand : std::uint8_t {
     join_token_create,
     join_token_list,
     join_token_revoke,
+    stake,
 };
 
 enum class PlaybackMode : std::uint8_t { public_, token, off };
@@ -65,6 +67,7 @@ struct OrchestratorConfig {
     std::uint64_t keep_bytes = 1ULL << 30;
     std::uint32_t playlist_segments = 6;  // 0 = all
     HttpLimits limits;
+    StakeConfig stake;
     LogOptions log;
 
     // subcommands

@@ -93,6 +93,11 @@ const CounterDef payload_bytes_total{{"payload_bytes_total",
 const GaugeDef payload_buffered_bytes{
     {"payload_buffered_bytes", "Payload bytes held for segments in flight"}};
 const GaugeDef payload_budget_bytes{{"payload_budget_bytes", "Payload bytes that may be held"}};
+const GaugeDef stake_tokens{{"stake_tokens", "LPT staked, as last read; 0 = not known"}};
+const GaugeDef stake_active{
+    {"stake_active", "1 while stake was read and lets the orchestrator work, else 0"}};
+const GaugeDef stake_age_seconds{
+    {"stake_age_seconds", "Time since stake was last read; 0 = never"}};
 const HistogramDef store_commit_seconds{
     {"store_commit_seconds", "Time until a committed segment is on disk"}, kCommitBuckets};
 const CounterDef store_errors_total{{"store_errors_total", "Writes that the store could not do"}};
@@ -134,7 +139,7 @@ const Table& orchestrator_table() {
          &stale_results_total, &pixels_total, &payload_bytes_total, &store_errors_total},
         {&sessions_active, &sessions_limit, &transcoders, &transcoder_up, &transcoder_capacity,
          &transcoder_load, &payload_buffered_bytes, &payload_budget_bytes, &data_dir_free_bytes,
-         &build_info},
+         &stake_tokens, &stake_active, &stake_age_seconds, &build_info},
         {&segment_seconds, &realtime_ratio, &store_commit_seconds}};
     return table;
 }

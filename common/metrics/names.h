@@ -36,6 +36,9 @@ extern const CounterDef pixels_total;         // {kind: decoded, encoded}
 extern const CounterDef payload_bytes_total;  // {direction: to_transcoder, to_orchestrator}
 extern const GaugeDef payload_buffered_bytes;
 extern const GaugeDef payload_budget_bytes;
+extern const GaugeDef stake_tokens;
+extern const GaugeDef stake_active;
+extern const GaugeDef stake_age_seconds;
 extern const HistogramDef store_commit_seconds;
 extern const CounterDef store_errors_total;
 extern const GaugeDef data_dir_free_bytes;

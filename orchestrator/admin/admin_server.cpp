@@ -108,7 +108,7 @@ private:
             e->respond(http::text_response(
                 200, "text/plain; version=0.0.4; charset=utf-8",
                 parts_.metrics.exposition(parts_.service.core().status(), parts_.store,
-                                          parts_.link.counters())));
+                                          parts_.link.counters(), parts_.stake())));
         });
         router_.on(Method::get, "/status", [this](const Exchange& e, const Path&) {
             if (open_ || authorised(e))
@@ -195,7 +195,8 @@ private:
     }
 
     [[nodiscard]] json status() const {
-        return status_json(parts_.service.core().status(), {options_.version, options_.epoch},
+        return status_json(parts_.service.core().status(), parts_.stake(),
+                           {options_.version, options_.epoch},
                            {parts_.loop.now(), wall_now(), options_.started_at});
     }
 

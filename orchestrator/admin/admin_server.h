@@ -12,6 +12,7 @@
 #include "common/base/ids.h"
 #include "common/base/result.h"
 #include "common/runtime/loop.h"
+#include "orchestrator/stake/stake_view.h"
 
 namespace millrace::orchestrator {
 class Service;
@@ -42,6 +43,7 @@ public:
         MetricsView& metrics;
         store::Store& store;
         const TranscoderLink& link;
+        std::function<stake::StakeView()> stake;  // called on the loop
     };
 
     // The error says why the address cannot be had.

@@ -77,6 +77,17 @@ json session_json(const SessionStatus& session, const Clocks& clocks) {
         {"realtime_ratio", session.realtime_ratio}};
 }
 
+json stake_json(const stake::StakeView& stake) {
+    // A decimal string: a JSON number would be read as floating point.
+    return {{"source", stake.source},
+            {"state", stake.state},
+            {"tokens", stake.tokens ? json(stake.tokens->text()) : json(nullptr)},
+            {"active", stake.active},
+            {"updated_at", stake.updated_at ? json(rfc3339(*stake.updated_at)) : json(nullptr)},
+            {"round", stake.round ? json(*stake.round) : json(nullptr)},
+            {"problem", stake.problem}};
+}
+
 }  // namespace
 
 std::string rfc3339(WallTime time) {
@@ -88,7 +99,8 @@ std::string rfc3339(WallTime time) {
                        time.ms % 1000);
 }
 
-json status_json(const CoreStatus& status, const ProcessInfo& process, const Clocks& clocks) {
+json status_json(const CoreStatus& status, const stake::StakeView& stake,
+                 const ProcessInfo& process, const Clocks& clocks) {
     json transcoders = json::array();
     for (const TranscoderStatus& transcoder : status.transcoders)
         transcoders.push_back(transcoder_json(transcoder));
@@ -99,9 +111,7 @@ json status_json(const CoreStatus& status, const ProcessInfo& process, const Clo
             {"uptime", to_seconds(clocks.steady_now - clocks.started_at)},
             {"epoch", process.epoch.value},
             {"capacity", capacity_json(status.capacity)},
-            // This version reads no stake: the limit it would set is absent, and the state says so.
-            {"stake",
-             {{"source", "none"}, {"state", "none"}, {"tokens", nullptr}, {"updated_at", nullptr}}},
+            {"stake", stake_json(stake)},
             {"tasks_active", status.tasks_active},
             {"payload_bytes", status.payload_bytes},
             {"transcoders", std::move(transcoders)},

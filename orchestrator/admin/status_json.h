@@ -10,6 +10,7 @@
 #include "common/base/ids.h"
 #include "common/base/time.h"
 #include "orchestrator/core/orchestrator_core.h"
+#include "orchestrator/stake/stake_view.h"
 
 namespace millrace::orchestrator::admin {
 
@@ -25,8 +26,8 @@ struct ProcessInfo {
     Epoch epoch;
 };
 
-[[nodiscard]] nlohmann::json status_json(const CoreStatus& status, const ProcessInfo& process,
-                                         const Clocks& clocks);
+[[nodiscard]] nlohmann::json status_json(const CoreStatus& status, const stake::StakeView& stake,
+                                         const ProcessInfo& process, const Clocks& clocks);
 
 // "2026-11-22T16:37:05.123Z"
 [[nodiscard]] std::string rfc3339(WallTime time);

@@ -162,4 +162,25 @@ int join_token_revoke(const AdminTarget& target, const std::string& id) {
                 json::object(), [&](const json&) { fmt::print("join token {} revoked\n", id); });
 }
 
+int stake(const AdminTarget& target) {
+    const auto answer = ask(target, "GET", "/status", {});
+    if (const int* code = std::get_if<int>(&answer))
+        return *code;
+    const json& status = std::get<json>(answer);
+    const json& stake = status.at("stake");
+    if (target.json) {
+        fmt::print("{}\n", stake.dump(2));
+        return config::kExitDone;
+    }
+    const json& capacity = status.at("capacity");
+    fmt::print("source   {}\nstate    {}\ntokens   {} LPT\nupdated  {}\nround    {}\n",
+               cell(stake, "source"), cell(stake, "state"), cell(stake, "tokens"),
+               cell(stake, "updated_at"), cell(stake, "round"));
+    if (!stake.value("problem", "").empty())
+        fmt::print("problem  {}\n", cell(stake, "problem"));
+    fmt::print("backs    {} sessions (binding limit: {})\n", cell(capacity.at("limits"), "stake"),
+               cell(capacity, "binding"));
+    return config::kExitDone;
+}
+
 }  // namespace millrace::orchestrator::commands

@@ -23,5 +23,6 @@ int end_session(const AdminTarget& target, const std::string& id);
 int join_token(const AdminTarget& target, Duration ttl, bool once);
 int join_token_list(const AdminTarget& target);
 int join_token_revoke(const AdminTarget& target, const std::string& id);
+int stake(const AdminTarget& target);
 
 }  // namespace millrace::orchestrator::commands

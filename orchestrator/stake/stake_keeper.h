@@ -15,20 +15,9 @@
 
 #include "common/runtime/loop.h"
 #include "orchestrator/stake/stake_source.h"
+#include "orchestrator/stake/stake_view.h"
 
 namespace millrace::orchestrator::stake {
-
-// For /status and /metrics.
-struct StakeView {
-    std::string source;  // "none", "file:…", "ethereum"
-    std::string state;   // "none", or as StakeState
-    std::optional<Lpt> tokens;
-    bool active = false;                 // stake lets the orchestrator work
-    std::optional<WallTime> updated_at;  // of the last good reading
-    Duration age{0};                     // since then; 0 = never read
-    std::optional<std::uint64_t> round;
-    std::string problem;  // why the last attempt failed; empty = it did not
-};
 
 class StakeKeeper {
 public:

@@ -9,14 +9,14 @@ from support.wait import eventually
 O = "millrace_orchestrator_"
 T = "millrace_transcoder_"
 
-# contract.md section 6, what is present at zero from the start. Histograms by their _count. Verification and stake sources
-# come with later versions, and their metrics with them.
+# contract.md section 6, what is present at zero from the start. Histograms by their _count. Verification comes with a
+# later version, and its metric with it.
 ORCHESTRATOR = {
     "sessions_active", "sessions_limit", "sessions_opened_total", "sessions_refused_total", "sessions_ended_total", "sessions_shed_total",
     "transcoders", "joins_refused_total", "segments_total", "attempts_total", "retries_total", "hedges_total", "stale_results_total",
     "segment_seconds_count", "realtime_ratio_count", "pixels_total", "payload_bytes_total", "payload_buffered_bytes", "payload_budget_bytes",
     "store_commit_seconds_count", "store_errors_total",
-    "data_dir_free_bytes", "build_info",
+    "stake_tokens", "stake_active", "stake_age_seconds", "data_dir_free_bytes", "build_info",
 }
 PER_TRANSCODER = {"transcoder_up", "transcoder_capacity", "transcoder_load", "transcoder_pixels_total", "transcoder_segments_total"}
 TRANSCODER = {
