@@ -108,8 +108,8 @@ TEST_CASE("wrong usage is 64 and names the word", "[config][options]") {
         return setup.text;
     };
     CHECK_THAT(text_of({"--tls-cert", "x.pem"}), Contains("there is no flag --tls-cert"));
-    CHECK_THAT(text_of({"--stake=none", "--nvidia", "all"}),
-               Contains("--stake") && Contains("--nvidia"));
+    CHECK_THAT(text_of({"--redundancy=2", "--nvidia", "all"}),
+               Contains("--redundancy") && Contains("--nvidia"));
     CHECK_THAT(text_of({"frobnicate"}), Contains("there is no command 'frobnicate'"));
     CHECK_THAT(text_of({"drain"}), Contains("drain needs NAME"));
     CHECK_THAT(text_of({"drain", "a", "b"}), Contains("nothing to do with 'b'"));
@@ -165,7 +165,7 @@ TEST_CASE("help, version and check-config end well and say what they should", "[
     for (const char* word :
          {"--service-addr HOST:PORT", "[127.0.0.1:8935]", "join-token revoke", "--help"})
         CHECK_THAT(help, Contains(word));
-    for (const char* word : {"--stake", "--tls", "--verify", "--nvidia", "account"})
+    for (const char* word : {"--tls", "--verify", "--nvidia", "account"})
         CHECK_THAT(help, !Contains(word));
     CHECK_THAT(orchestrator({"drain", "--help"}).text, Contains("orchestrator drain NAME [flags]"));
     CHECK_THAT(orchestrator({"--version"}).text, Catch::StartsWith("orchestrator 0."));
