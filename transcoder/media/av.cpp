@@ -1,5 +1,6 @@
 #include "transcoder/media/av.h"
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <cstdlib>
@@ -109,6 +110,20 @@ std::string codec_name(AVCodecID id) {
 
 Rational rational(AVRational value) {
     return value.num > 0 && value.den > 0 ? Rational{value.num, value.den} : Rational{};
+}
+
+std::span<const std::uint8_t> captions_of(const AVFrame& picture) {
+    const AVFrameSideData* side = av_frame_get_side_data(&picture, AV_FRAME_DATA_A53_CC);
+    return side == nullptr ? std::span<const std::uint8_t>() : std::span(side->data, side->size);
+}
+
+void set_captions(AVFrame& picture, std::span<const std::uint8_t> cc_data) {
+    av_frame_remove_side_data(&picture, AV_FRAME_DATA_A53_CC);
+    if (cc_data.empty())
+        return;
+    AVFrameSideData* side = av_frame_new_side_data(&picture, AV_FRAME_DATA_A53_CC, cc_data.size());
+    MR_CHECK(side != nullptr, "out of memory");
+    std::ranges::copy(cc_data, side->data);
 }
 
 int clockwise_turn(std::span<const std::uint8_t> display_matrix) {

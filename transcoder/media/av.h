@@ -101,6 +101,9 @@ private:
 [[nodiscard]] AudioCodec audio_codec(AVCodecID id);
 [[nodiscard]] std::string codec_name(AVCodecID id);
 [[nodiscard]] Rational rational(AVRational value);
+// cc_data of ATSC A/53 that rides on a picture; and put in its place, empty = none.
+[[nodiscard]] std::span<const std::uint8_t> captions_of(const AVFrame& picture);
+void set_captions(AVFrame& picture, std::span<const std::uint8_t> cc_data);
 // The quarter turns, in degrees clockwise, that a display matrix asks of a player; 0 for nonsense.
 [[nodiscard]] int clockwise_turn(std::span<const std::uint8_t> display_matrix);
 

@@ -1,5 +1,6 @@
 #include "transcoder/media/demuxer.h"
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "transcoder/media/sniff.h"
@@ -185,7 +186,8 @@ void Demuxer::choose_streams() {
     if (best[1] != nullptr)
         take_audio(*best[1]);
     for (unsigned i = 0; i < format_->nb_streams; ++i)
-        if (format_->streams[i] != best[0] && format_->streams[i] != best[1])
+        if (format_->streams[i] != best[0] && format_->streams[i] != best[1] &&
+            !take_data(*format_->streams[i]))
             left_out_.push_back(label_of(*format_->streams[i], container_));
 }
 
@@ -221,6 +223,18 @@ void Demuxer::take_audio(const AVStream& stream) {
     audio_ = AudioStream{copy_of(*stream.codecpar), label_of(stream, container_)};
 }
 
+bool Demuxer::take_data(const AVStream& stream) {
+    const AVCodecID id = stream.codecpar->codec_id;
+    if (container_ != Container::mpegts ||
+        (id != AV_CODEC_ID_TIMED_ID3 && id != AV_CODEC_ID_SCTE_35))
+        return false;
+    format_->streams[stream.index]->discard = AVDISCARD_DEFAULT;
+    data_index_.push_back(stream.index);
+    data_.push_back({id == AV_CODEC_ID_SCTE_35 ? DataKind::scte35 : DataKind::id3,
+                     label_of(stream, container_)});
+    return true;
+}
+
 Result<Demuxer::Packet> Demuxer::read() {
     Packet result{av::make_packet(), Lane::video};
     while (true) {
@@ -232,14 +246,30 @@ Result<Demuxer::Packet> Demuxer::read() {
         if (format_->nb_streams > static_cast<unsigned>(limits_.streams))
             return error(ErrorKind::bad_input, "the segment has more than " +
                                                    std::to_string(limits_.streams) + " streams");
-        const int index = result.data->stream_index;
-        if (index == index_[0] || index == index_[1]) {
-            result.lane = index == index_[0] ? Lane::video : Lane::audio;
-            put_on_timeline(*result.data, result.lane, format_->streams[index]->time_base);
+        if (claim(result))
             return result;
-        }
         av_packet_unref(result.data.get());
     }
+}
+
+// Says whose packet it is, and when; false when it is nobody's.
+bool Demuxer::claim(Packet& packet) {
+    const int index = packet.data->stream_index;
+    const AVRational base = format_->streams[index]->time_base;
+    if (index == index_[0] || index == index_[1]) {
+        packet.lane = index == index_[0] ? Lane::video : Lane::audio;
+        put_on_timeline(*packet.data, packet.lane, base);
+        return true;
+    }
+    const auto at = std::ranges::find(data_index_, index);
+    if (at == data_index_.end())
+        return false;
+    packet.lane = Lane::data;
+    packet.data_stream = static_cast<std::size_t>(at - data_index_.begin());
+    av_packet_rescale_ts(packet.data.get(), base, av::kTickBase);
+    if (packet.data->pts != AV_NOPTS_VALUE)
+        packet.data->pts = timeline_->beside(packet.data->pts);
+    return true;
 }
 
 void Demuxer::put_on_timeline(AVPacket& packet, Lane lane, AVRational base) {

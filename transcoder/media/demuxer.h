@@ -16,10 +16,11 @@
 #include "transcoder/media/grid.h"
 #include "transcoder/media/input_bytes.h"
 #include "transcoder/media/timeline.h"
+#include "transcoder/media/ts_data.h"
 
 namespace millrace::media {
 
-enum class Lane : std::uint8_t { video = 0, audio = 1 };
+enum class Lane : std::uint8_t { video = 0, audio = 1, data = 2 };
 
 struct VideoStream {
     av::ParametersPtr parameters;
@@ -34,6 +35,12 @@ struct AudioStream {
     std::string label;
 };
 
+// Timed data that renditions can carry.
+struct DataStream {
+    DataKind kind = DataKind::id3;
+    std::string label;
+};
+
 class Demuxer {
 public:
     [[nodiscard]] static Result<std::unique_ptr<Demuxer>> open(ByteSource& source,
@@ -44,12 +51,15 @@ public:
     // Null when the segment has none that we can read.
     [[nodiscard]] const VideoStream* video() const { return video_ ? &*video_ : nullptr; }
     [[nodiscard]] const AudioStream* audio() const { return audio_ ? &*audio_ : nullptr; }
+    // In the order of the programme map; MPEG-TS only.
+    [[nodiscard]] const std::vector<DataStream>& data() const { return data_; }
     // A stream that was there but cannot be read: "MPEG-4 part 2 video stream"; empty = none.
     [[nodiscard]] const std::string& foreign() const { return foreign_; }
 
     struct Packet {
         av::PacketPtr data;  // null at the end; times in ticks
         Lane lane = Lane::video;
+        std::size_t data_stream = 0;  // index into data(), on its lane
     };
     [[nodiscard]] Result<Packet> read();
 
@@ -71,6 +81,8 @@ private:
     void choose_streams();
     void take_video(const AVStream& stream);
     void take_audio(const AVStream& stream);
+    [[nodiscard]] bool take_data(const AVStream& stream);
+    [[nodiscard]] bool claim(Packet& packet);
     [[nodiscard]] Error cannot_open(int rc) const;
     [[nodiscard]] Result<void> check_read(int rc) const;
     void put_on_timeline(AVPacket& packet, Lane lane, AVRational base);
@@ -82,6 +94,8 @@ private:
     Container container_ = Container::unknown;
     std::optional<VideoStream> video_;
     std::optional<AudioStream> audio_;
+    std::vector<DataStream> data_;
+    std::vector<int> data_index_;  // of the streams, as data_
     std::string foreign_;
     std::vector<std::string> left_out_;
     std::array<int, 2> index_{-1, -1};  // of the streams, by lane

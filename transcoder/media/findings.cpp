@@ -57,6 +57,8 @@ std::vector<std::string> warnings_of(const Findings& findings) {
     counted(findings.damaged_pictures, "", " video pictures are damaged");
     counted(findings.left_out_pictures, "",
             " pictures at the start need pictures from before the segment and were left out");
+    counted(findings.captions_lost, "", " pairs of captions found no place in a rendition");
+    counted(findings.data_dropped, "", " packets of timed data are too many and were left out");
     counted(source.jumps, "the clock jumped ", " times; times were made continuous");
     counted(findings.repaired_times, "", " pictures had no usable timestamp and were given one");
     counted(findings.audio_dropped, "", " audio packets stepped back in time and were left out");

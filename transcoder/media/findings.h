@@ -13,6 +13,8 @@ struct Findings {
     bool saw_key_packet = false;
     int damaged_pictures = 0;
     int left_out_pictures = 0;  // need pictures from before the segment
+    int captions_lost = 0;      // pairs without a place in a rendition
+    int data_dropped = 0;       // timed data beyond its bounds
     int repaired_times = 0;     // pictures that were given a timestamp
     int audio_dropped = 0;      // packets that stepped back in time
     Demuxer::Notes source;

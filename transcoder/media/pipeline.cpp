@@ -43,6 +43,7 @@ Result<void> Pipeline::open() {
     if (!demuxer)
         return demuxer.error();
     demuxer_ = std::move(*demuxer);
+    data_.emplace(demuxer_->data());
     SourceInfo& info = report_.source;
     info.container = demuxer_->container();
     if (const VideoStream* video = demuxer_->video(); video != nullptr) {
@@ -82,7 +83,8 @@ void Pipeline::read_packets(std::stop_token stop) {
             return queue_.finish(packet.error());
         if (!packet->data)
             break;
-        extents_[static_cast<std::size_t>(packet->lane)].add(*packet->data);
+        if (packet->lane != Lane::data)
+            extents_[static_cast<std::size_t>(packet->lane)].add(*packet->data);
         if (auto checked = check_extents(); !checked)
             return queue_.finish(checked.error());
         if (!queue_.push(std::move(*packet)))
@@ -120,10 +122,21 @@ Result<void> Pipeline::take_packets() {
         MR_TRY(pulse());
         if (!packet->data)
             return video_ ? decode(nullptr) : Result<void>();
-        if (packet->lane == Lane::audio)
-            MR_TRY(on_audio(std::move(packet->data)));
-        else
-            MR_TRY(decode(packet->data.get()));
+        MR_TRY(take_packet(std::move(*packet)));
+    }
+}
+
+Result<void> Pipeline::take_packet(Demuxer::Packet packet) {
+    switch (packet.lane) {
+        case Lane::audio:
+            return on_audio(std::move(packet.data));
+        case Lane::data:
+            data_->add(*packet.data, packet.data_stream, decoded_at_);
+            return {};
+        default:
+            if (packet.data->dts != AV_NOPTS_VALUE)
+                decoded_at_ = packet.data->dts;
+            return decode(packet.data.get());
     }
 }
 
@@ -180,7 +193,7 @@ Result<void> Pipeline::open_renditions(const AVFrame* first, Ticks at) {
     facts.like = first;
     // The grids count from zero of the 33-bit clock, wherever its wraps have been put on the line.
     if (demuxer_->container() == Container::mpegts)
-        facts.origin = floor_div(at, kWrap) * kWrap;
+        facts.origin = origin_ = floor_div(at, kWrap) * kWrap;
     if (demuxer_->audio() != nullptr)
         facts.audio = demuxer_->audio()->parameters.get();
     if (first != nullptr) {
@@ -235,6 +248,7 @@ Result<void> Pipeline::finish_without_video() {
     const Ticks first = early_audio_.front()->pts;
     MR_TRY(open_renditions(nullptr, first));
     report_.source.duration = to_duration(audio_end_ - first);
+    report_splices(first);
     return finish_renditions(audio_end_);
 }
 
@@ -249,6 +263,8 @@ Result<void> Pipeline::finish_renditions(Ticks end) {
             report_.warnings.push_back("rendition \"" + finished->report.name +
                                        "\" has no audio: " + demuxer_->audio()->label +
                                        " cannot be carried in its container");
+        add_data(*finished);
+        findings_.captions_lost += static_cast<int>(rendition->captions_lost());
         report_.renditions.push_back(finished->report);
         observer_.rendition_done(std::move(finished->report), std::move(finished->bytes));
         rendition.reset();  // its memory is free before the next one is finished
@@ -257,8 +273,38 @@ Result<void> Pipeline::finish_renditions(Ticks end) {
     return {};
 }
 
+void Pipeline::add_data(Rendition::Finished& finished) {
+    RenditionReport& report = finished.report;
+    if (data_->empty() || finished.bytes.empty() ||
+        request_.ladder[report.index].data == DataStreams::drop)
+        return;
+    std::string why = "cannot be carried in MP4";
+    if (report.container == Container::mpegts) {
+        auto whole = data_->into_ts(finished.bytes);
+        if (whole && whole->size() <= request_.limits.output_bytes) {
+            finished.bytes = std::move(*whole);
+            report.bandwidth = report.bandwidth * static_cast<std::int64_t>(finished.bytes.size()) /
+                               static_cast<std::int64_t>(report.bytes);
+            report.bytes = finished.bytes.size();
+            return;
+        }
+        why = "has no room: " + (whole ? "the rendition is too large" : whole.error().message);
+    }
+    for (const DataStream& stream : demuxer_->data())
+        report_.warnings.push_back("rendition \"" + report.name + "\" is without the " +
+                                   stream.label + ", which " + why);
+}
+
+void Pipeline::report_splices(Ticks first) {
+    const bool wanted = std::ranges::any_of(
+        request_.ladder, [](const RenditionSpec& spec) { return spec.data == DataStreams::pass; });
+    if (wanted)
+        report_.splices = data_->splices(first, origin_);
+}
+
 void Pipeline::collect_warnings() {
     findings_.source = demuxer_->notes();
+    findings_.data_dropped = data_->dropped();
     if (video_)
         video_->add_to(findings_);
     for (std::string& warning : warnings_of(findings_))
@@ -281,6 +327,7 @@ Result<TranscodeReport> Pipeline::finish() {
                       1'000'000);
             info.frame_rate = av::rational(measured);
         }
+        report_splices(*video_->first());
         MR_TRY(finish_renditions(end));
     }
     collect_warnings();

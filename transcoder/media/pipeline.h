@@ -10,6 +10,7 @@
 
 #include "transcoder/media/packet_queue.h"
 #include "transcoder/media/rendition.h"
+#include "transcoder/media/timed_data.h"
 #include "transcoder/media/video_source.h"
 
 namespace millrace::media {
@@ -38,6 +39,7 @@ private:
     void announce_duration();
 
     [[nodiscard]] Result<void> take_packets();
+    [[nodiscard]] Result<void> take_packet(Demuxer::Packet packet);
     [[nodiscard]] Result<void> on_audio(av::PacketPtr packet);
     [[nodiscard]] Result<void> decode(const AVPacket* packet);
     [[nodiscard]] Result<void> show(const std::shared_ptr<Picture>& picture);
@@ -47,6 +49,8 @@ private:
     [[nodiscard]] Result<TranscodeReport> finish();
     [[nodiscard]] Result<void> finish_without_video();
     [[nodiscard]] Result<void> finish_renditions(Ticks end);
+    void add_data(Rendition::Finished& finished);
+    void report_splices(Ticks first);
     [[nodiscard]] Error no_video();
     void collect_warnings();
 
@@ -63,6 +67,9 @@ private:
     std::unique_ptr<VideoSource> video_;  // null: the segment has no video stream
     std::optional<ScalerBank> scalers_;
     std::vector<std::unique_ptr<Rendition>> renditions_;
+    std::optional<TimedData> data_;
+    std::optional<Ticks> decoded_at_;         // of the last video packet
+    Ticks origin_ = 0;                        // zero of the source's clock
     std::vector<av::PacketPtr> early_audio_;  // until the first picture has come
     std::optional<Ticks> last_audio_;         // decoding time
     Ticks audio_end_ = 0;

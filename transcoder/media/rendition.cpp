@@ -1,6 +1,9 @@
 #include "transcoder/media/rendition.h"
 
+#include <algorithm>
+
 #include "common/runtime/sha256.h"
+#include "transcoder/media/caption_sei.h"
 #include "transcoder/media/codec_string.h"
 #include "transcoder/media/cpu_timer.h"
 #include "transcoder/media/decoding_times.h"
@@ -28,8 +31,11 @@ Rendition::Rendition(const RenditionSpec& spec, std::uint32_t index, const Segme
       rate_(spec.fps.num > 0 ? NominalRate{spec.fps, true} : facts.rate),
       first_(facts.first),
       keys_(spec.gop_ms, facts.origin, facts.first) {
-    if (spec.fps.num > 0)
-        grid_.emplace(spec.fps, facts.origin);
+    if (spec.fps.num <= 0)
+        return;
+    grid_.emplace(spec.fps, facts.origin);
+    if (spec.data == DataStreams::pass)
+        captions_.emplace(spec.fps);
 }
 
 Result<std::unique_ptr<Rendition>> Rendition::open(const RenditionSpec& spec, std::uint32_t index,
@@ -85,7 +91,7 @@ Result<void> Rendition::open_streams(const SegmentFacts& facts) {
 
 Result<void> Rendition::push(const std::shared_ptr<Picture>& picture, ScalerBank& scalers) {
     if (!grid_)
-        return encode(*picture, picture->at(), false, scalers);
+        return encode(*picture, picture->at(), av::captions_of(picture->source()), scalers);
     if (held_)
         MR_TRY(show_until(picture->at(), scalers));
     held_ = picture;
@@ -96,11 +102,33 @@ Result<void> Rendition::show_until(Ticks until, ScalerBank& scalers) {
     const FrameGrid::Range range = grid_->sampled_in(held_->at(), until);
     shown_until_ = grid_->time_of(range.end);
     for (std::int64_t k = range.first; k < range.end; ++k)
-        MR_TRY(encode(*held_, grid_->time_of(k), k > range.first, scalers));
+        MR_TRY(queue(held_, grid_->time_of(k), k == range.first, scalers));
+    // A picture that is not shown leaves its captions to the one before.
+    if (range.first == range.end && captions_)
+        captions_->add(av::captions_of(held_->source()));
     return {};
 }
 
-Result<void> Rendition::encode(Picture& picture, Ticks at, bool repeat, ScalerBank& scalers) {
+Result<void> Rendition::queue(const std::shared_ptr<Picture>& picture, Ticks at, bool first,
+                              ScalerBank& scalers) {
+    MR_TRY(encode_queued(false, scalers));
+    queued_ = picture;
+    queued_at_ = at;
+    if (first && captions_)
+        captions_->add(av::captions_of(picture->source()));
+    return {};
+}
+
+Result<void> Rendition::encode_queued(bool last, ScalerBank& scalers) {
+    const std::shared_ptr<Picture> picture = std::move(queued_);
+    if (!picture)
+        return {};
+    const auto captions = captions_ ? captions_->take(last) : std::vector<std::uint8_t>();
+    return encode(*picture, queued_at_, captions, scalers);
+}
+
+Result<void> Rendition::encode(Picture& picture, Ticks at, std::span<const std::uint8_t> captions,
+                               ScalerBank& scalers) {
     if (encoder_->frames() >= request_.limits.frames)
         return error(ErrorKind::bad_input, "rendition \"" + spec_.name +
                                                "\" would have more than " +
@@ -108,9 +136,13 @@ Result<void> Rendition::encode(Picture& picture, Ticks at, bool repeat, ScalerBa
     auto frame = picture.in_shape(shape_, scalers, times_.scale_us);
     if (!frame)
         return frame.error();
+    if (spec_.data == DataStreams::drop)
+        captions = {};
+    if (!captions.empty() && spec_.codec == VideoCodec::hevc)
+        sei_[at] = hevc_caption_sei(captions);
     {
         const CpuTimer timer(times_.encode_us);
-        MR_TRY(encoder_->send(**frame, at, {keys_.is_key(at), repeat}));
+        MR_TRY(encoder_->send(**frame, at, {keys_.is_key(at), captions}));
     }
     while (true) {
         const auto pulled = mux_encoded();
@@ -132,12 +164,25 @@ Result<av::Pull> Rendition::mux_encoded() {
     if (!pulled || *pulled != av::Pull::ready)
         return pulled;
     learn_headers(*packet);
+    add_captions(*packet);
     if (spec_.container == Container::mp4) {
         waiting_.push_back(std::move(packet));
     } else if (const auto written = muxer_->write_video(*packet); !written) {
         return written.error();
     }
     return av::Pull::ready;
+}
+
+void Rendition::add_captions(AVPacket& packet) {
+    const auto sei = sei_.extract(packet.pts);
+    if (sei.empty())
+        return;
+    const std::vector<std::uint8_t>& nal = sei.mapped();
+    const auto old = static_cast<std::size_t>(packet.size);
+    const std::size_t at = first_hevc_slice({packet.data, old});
+    MR_CHECK(av_grow_packet(&packet, static_cast<int>(nal.size())) >= 0, "out of memory");
+    std::copy_backward(packet.data + at, packet.data + old, packet.data + old + nal.size());
+    std::ranges::copy(nal, packet.data + at);
 }
 
 void Rendition::learn_headers(const AVPacket& packet) {
@@ -181,6 +226,8 @@ Result<Rendition::Finished> Rendition::finish(Ticks end, ScalerBank& scalers,
         if (grid_ && held_)
             if (const auto shown = show_until(end, scalers); !shown)
                 return shown.error();
+        if (const auto encoded = encode_queued(true, scalers); !encoded)
+            return encoded.error();
         encoder_->drain();
         for (Result<av::Pull> pulled = av::Pull::ready; *pulled == av::Pull::ready;) {
             if (const auto allowed = pulse(); !allowed)

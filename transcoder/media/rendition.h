@@ -7,9 +7,11 @@
 // Thread: its owner's; knows nothing of the other renditions but the pictures they share.
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 
+#include "transcoder/media/caption_queue.h"
 #include "transcoder/media/muxer.h"
 #include "transcoder/media/picture.h"
 #include "transcoder/media/transcode.h"
@@ -49,6 +51,8 @@ public:
                                           const std::function<Result<void>()>& pulse);
 
     [[nodiscard]] Size size() const { return shape_.size; }
+    // Pairs of captions that found no place.
+    [[nodiscard]] std::size_t captions_lost() const { return captions_ ? captions_->waiting() : 0; }
     // The audio that was asked for cannot be carried by the container.
     [[nodiscard]] bool audio_left_out() const { return audio_left_out_; }
 
@@ -57,7 +61,13 @@ private:
               const TranscodeRequest& request, StageTimes& times);
     [[nodiscard]] Result<void> open_streams(const SegmentFacts& facts);
     [[nodiscard]] Result<void> show_until(Ticks until, ScalerBank& scalers);
-    [[nodiscard]] Result<void> encode(Picture& picture, Ticks at, bool repeat, ScalerBank& scalers);
+    // A picture of the frame grid; it waits for the captions that come before the next one.
+    [[nodiscard]] Result<void> queue(const std::shared_ptr<Picture>& picture, Ticks at, bool first,
+                                     ScalerBank& scalers);
+    [[nodiscard]] Result<void> encode_queued(bool last, ScalerBank& scalers);
+    [[nodiscard]] Result<void> encode(Picture& picture, Ticks at,
+                                      std::span<const std::uint8_t> captions, ScalerBank& scalers);
+    void add_captions(AVPacket& packet);
     [[nodiscard]] Result<av::Pull> mux_encoded();
     [[nodiscard]] Result<void> mux_in_step(Ticks end);
     void learn_headers(const AVPacket& packet);
@@ -73,9 +83,13 @@ private:
     Ticks mp4_origin_ = 0;
     Ticks shown_until_ = 0;  // end of the last picture sent to the encoder
     KeyGrid keys_;
-    std::optional<FrameGrid> grid_;          // none: every picture at its own time
-    std::shared_ptr<Picture> held_;          // shown until the next one comes
-    std::unique_ptr<VideoEncoder> encoder_;  // null: audio only
+    std::optional<FrameGrid> grid_;    // none: every picture at its own time
+    std::shared_ptr<Picture> held_;    // shown until the next one comes
+    std::shared_ptr<Picture> queued_;  // next to be encoded
+    Ticks queued_at_ = 0;
+    std::optional<CaptionQueue> captions_;  // none: dropped, or every picture keeps its own
+    std::map<Ticks, std::vector<std::uint8_t>> sei_;  // captions that the encoder does not write
+    std::unique_ptr<VideoEncoder> encoder_;           // null: audio only
     std::unique_ptr<Muxer> muxer_;
     bool carries_audio_ = false;
     bool audio_left_out_ = false;

@@ -29,6 +29,10 @@ Ticks Timeline::place_anchor(std::size_t lane, Ticks raw) {
     return *latest_;
 }
 
+Ticks Timeline::beside(Ticks raw) const {
+    return wraps_ && latest_ ? unwrap_near(raw + offset_, *latest_) : raw;
+}
+
 Timeline::Times Timeline::place(std::size_t lane, Times raw, Ticks duration) {
     if (!wraps_ || (!raw.dts && !raw.pts))
         return raw;

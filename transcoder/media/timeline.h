@@ -30,6 +30,9 @@ public:
     // `lane`: 0 or 1, one for each stream that is followed. `duration`: of the packet, 0 unknown.
     [[nodiscard]] Times place(std::size_t lane, Times raw, Ticks duration);
 
+    // Where a time of the same clock lies that belongs to neither lane; moves nothing.
+    [[nodiscard]] Ticks beside(Ticks raw) const;
+
     [[nodiscard]] int jumps() const { return jumps_; }
 
 private:

@@ -107,8 +107,7 @@ Result<void> VideoEncoder::send(const AVFrame& picture, Ticks at, Kind kind) {
     frame->pkt_dts = AV_NOPTS_VALUE;
     frame->pict_type = kind.key ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
     frame->key_frame = kind.key ? 1 : 0;
-    if (kind.repeat)  // captions are shown once
-        av_frame_remove_side_data(frame.get(), AV_FRAME_DATA_A53_CC);
+    av::set_captions(*frame, kind.captions);
     times_.push_back(at);
     ++frames_;
     const int rc = avcodec_send_frame(context_.get(), frame.get());

@@ -36,8 +36,9 @@ public:
         const EncoderSettings& settings);
 
     struct Kind {
-        bool key = false;     // must become an IDR picture
-        bool repeat = false;  // the same picture as before, shown again
+        bool key = false;  // must become an IDR picture
+        // cc_data of ATSC A/53, instead of what rides on the picture; empty: none.
+        std::span<const std::uint8_t> captions{};
     };
     // `at` strictly rising. Then receive() until it asks for more.
     [[nodiscard]] Result<void> send(const AVFrame& picture, Ticks at, Kind kind);
