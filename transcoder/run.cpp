@@ -17,6 +17,7 @@
 #include "common/runtime/loop.h"
 #include "transcoder/admin.h"
 #include "transcoder/data_dir.h"
+#include "transcoder/media/devices.h"
 #include "transcoder/service.h"
 #include "transcoder/task_metrics.h"
 
@@ -35,16 +36,6 @@ std::string processor_name() {
             if (const auto colon = line.find(": "); colon != std::string::npos)
                 return line.substr(colon + 2);
     return "CPU";
-}
-
-// What the CPU pipeline of this build does (common/domain/supported.h refuses the rest).
-Capabilities cpu_capabilities() {
-    Capabilities offered;
-    offered.decode = {VideoCodec::h264};
-    offered.encode = {VideoCodec::h264};
-    offered.containers_out = {Container::mpegts, Container::mp4};
-    offered.color_depth_max = 8;
-    return offered;
 }
 
 // Everything `run` consists of, built in this order and taken down in reverse.
@@ -137,7 +128,7 @@ private:
         core.key = TranscoderKey{key_.public_key.z85()};
         core.incarnation = Incarnation{net::random_u64()};
         core.slots = config_.slots;
-        core.capabilities = cpu_capabilities();
+        core.capabilities = media::capabilities();
         core.devices = {{"cpu", processor_name(), config_.slots}};
         core.labels = config_.labels;
         core.seed = net::random_u64();

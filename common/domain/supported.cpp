@@ -5,9 +5,15 @@
 namespace millrace {
 namespace {
 
-constexpr std::array<std::string_view, 10> kX264Presets{
-    "ultrafast", "superfast", "veryfast", "faster",   "fast",
-    "medium",    "slow",      "slower",   "veryslow", "placebo"};
+constexpr std::array<std::string_view, 9> kPresets{
+    "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"};
+constexpr std::int32_t kQualityMaxH26x = 51;
+constexpr std::int32_t kQualityMax = 63;
+// Sampling rates an AAC header has numbers for (ISO 14496-3, table 1.18).
+constexpr std::array<std::int32_t, 12> kAacRates{96000, 88200, 64000, 48000, 44100, 32000,
+                                                 24000, 22050, 16000, 12000, 11025, 8000};
+constexpr std::int32_t kOpusRate = 48'000;  // RFC 6716: whatever came in, this comes out
+constexpr std::int32_t kChannelsMax = 8;
 
 class Problems {
 public:
@@ -22,12 +28,37 @@ private:
     std::vector<FieldProblem>& out_;
 };
 
+bool is_h26x(VideoCodec codec) {
+    return codec == VideoCodec::h264 || codec == VideoCodec::hevc;
+}
+
 void check_codec(const RenditionSpec& spec, Problems& problems) {
+    const std::string codec(to_string(spec.codec));
+    const bool vp9_or_av1 = spec.codec == VideoCodec::vp9 || spec.codec == VideoCodec::av1;
+    if (!is_h26x(spec.codec) && !vp9_or_av1)
+        problems.refuse("encoder", codec + " cannot be encoded; H.264, HEVC, VP9 and AV1 can");
+    if (spec.container != Container::mpegts && spec.container != Container::mp4)
+        problems.refuse("container", std::string(to_string(spec.container)) +
+                                         " cannot be written; mpegts and mp4 can");
+    if (vp9_or_av1 && spec.container == Container::mpegts)
+        problems.refuse("container", codec + " needs mp4");
+    if (!spec.preset.empty() && std::ranges::find(kPresets, spec.preset) == kPresets.end())
+        problems.refuse("preset", "\"" + spec.preset +
+                                      "\" is not a preset of the encoders here: ultrafast to "
+                                      "veryslow are (p1 to p7 belong to NVENC)");
+}
+
+void check_profile(const RenditionSpec& spec, Problems& problems) {
+    if (spec.profile == VideoProfile::automatic)
+        return;
     if (spec.codec != VideoCodec::h264)
-        problems.refuse("encoder", std::string(to_string(spec.codec)) +
-                                       " cannot be encoded by this version; H.264 can");
-    if (!spec.preset.empty() && std::ranges::find(kX264Presets, spec.preset) == kX264Presets.end())
-        problems.refuse("preset", "\"" + spec.preset + "\" is not an x264 preset");
+        problems.refuse("profile",
+                        "is for H.264 only; the others' follows from colorDepth and "
+                        "chromaFormat");
+    if (spec.color_depth != 8 || spec.chroma != ChromaFormat::yuv420)
+        problems.refuse("profile",
+                        "profiles up to High hold 8 bits and 4:2:0 only; leave the "
+                        "profile out to get the one that fits");
 }
 
 void check_picture(const RenditionSpec& spec, Problems& problems) {
@@ -38,20 +69,26 @@ void check_picture(const RenditionSpec& spec, Problems& problems) {
         problems.refuse("fps", "at most " + std::to_string(kFrameRateMax) + " frames per second");
     if (spec.color_depth != 8 && spec.color_depth != 10)
         problems.refuse("colorDepth", "8 or 10 bits can be encoded");
-    const bool beyond_high = spec.color_depth != 8 || spec.chroma != ChromaFormat::yuv420;
-    if (beyond_high && spec.profile != VideoProfile::automatic)
-        problems.refuse("profile",
-                        "profiles up to High hold 8 bits and 4:2:0 only; leave the "
-                        "profile out to get the one that fits");
-    if (spec.quality < 0 || spec.quality > 51)
-        problems.refuse("quality", "H.264 takes 1 to 51");
+    const std::int32_t worst = is_h26x(spec.codec) ? kQualityMaxH26x : kQualityMax;
+    if (spec.quality < 0 || spec.quality > worst)
+        problems.refuse(
+            "quality", std::string(to_string(spec.codec)) + " takes 1 to " + std::to_string(worst));
 }
 
-void check_streams(const RenditionSpec& spec, Problems& problems) {
-    if (spec.audio.mode == AudioMode::encode)
-        problems.refuse("audio", "this version copies audio or leaves it out; it does not encode");
-    if (spec.bypass != Bypass::never)
-        problems.refuse("bypass", "this version encodes every rendition");
+void check_audio(const AudioSpec& audio, Problems& problems) {
+    if (audio.mode != AudioMode::encode)
+        return;
+    problems.refuse("audio", "this version copies audio or leaves it out; it does not encode");
+    if (audio.codec != AudioCodec::aac && audio.codec != AudioCodec::opus)
+        problems.refuse("audio.codec", std::string(to_string(audio.codec)) +
+                                           " cannot be encoded; aac and opus can");
+    if (audio.channels < 0 || audio.channels > kChannelsMax || audio.channels == 7)
+        problems.refuse("audio.channels", "1 to 6 or 8 channels can be encoded");
+    const bool opus = audio.codec == AudioCodec::opus;
+    if (opus && audio.rate != 0 && audio.rate != kOpusRate)
+        problems.refuse("audio.rate", "Opus is always 48000 samples per second");
+    if (!opus && audio.rate != 0 && std::ranges::find(kAacRates, audio.rate) == kAacRates.end())
+        problems.refuse("audio.rate", "AAC has no such rate; 48000 and 44100 are the usual ones");
 }
 
 }  // namespace
@@ -61,8 +98,11 @@ std::vector<FieldProblem> unsupported_fields(const Ladder& ladder) {
     for (std::size_t index = 0; index < ladder.size(); ++index) {
         Problems problems(index, found);
         check_codec(ladder[index], problems);
+        check_profile(ladder[index], problems);
         check_picture(ladder[index], problems);
-        check_streams(ladder[index], problems);
+        check_audio(ladder[index].audio, problems);
+        if (ladder[index].bypass != Bypass::never)
+            problems.refuse("bypass", "this version encodes every rendition");
     }
     return found;
 }

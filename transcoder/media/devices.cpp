@@ -12,6 +12,9 @@
 namespace millrace::media {
 namespace {
 
+constexpr const char* kVideoDecoder = "video decoder";
+constexpr const char* kVideoEncoder = "video encoder";
+
 struct Candidate {
     AVCodecID codec;
     const char* name;
@@ -21,9 +24,10 @@ struct Candidate {
 constexpr std::array<AVCodecID, 6> kDecoded{AV_CODEC_ID_H264, AV_CODEC_ID_HEVC,
                                             AV_CODEC_ID_VP8,  AV_CODEC_ID_VP9,
                                             AV_CODEC_ID_AV1,  AV_CODEC_ID_MPEG2VIDEO};
-constexpr std::array<Candidate, 7> kVideoEncoders{{{AV_CODEC_ID_H264, "libx264", true},
-                                                   {AV_CODEC_ID_HEVC, "libx265", false},
-                                                   {AV_CODEC_ID_VP9, "libvpx-vp9", false},
+constexpr std::array<Candidate, 8> kVideoEncoders{{{AV_CODEC_ID_H264, "libx264", true},
+                                                   {AV_CODEC_ID_HEVC, "libx265", true},
+                                                   {AV_CODEC_ID_VP9, "libvpx-vp9", true},
+                                                   {AV_CODEC_ID_AV1, "libaom-av1", true},
                                                    {AV_CODEC_ID_AV1, "libsvtav1", false},
                                                    {AV_CODEC_ID_H264, "h264_nvenc", false},
                                                    {AV_CODEC_ID_HEVC, "hevc_nvenc", false},
@@ -31,7 +35,7 @@ constexpr std::array<Candidate, 7> kVideoEncoders{{{AV_CODEC_ID_H264, "libx264",
 
 Ability try_decoder(AVCodecID id) {
     const char* name = decoder_name(id);
-    Ability ability{"video decoder", av::codec_name(id), name, false, true, {}};
+    Ability ability{kVideoDecoder, av::codec_name(id), name, false, true, {}};
     const AVCodec* codec = avcodec_find_decoder_by_name(name);
     if (codec == nullptr) {
         ability.reason = "not in this FFmpeg";
@@ -47,9 +51,9 @@ Ability try_decoder(AVCodecID id) {
 
 Ability try_candidate(const Candidate& candidate) {
     const auto tried = try_encoder(candidate.name);
-    return {"video encoder", av::codec_name(candidate.codec),
-            candidate.name,  tried.has_value(),
-            candidate.used,  tried ? std::string{} : tried.error().message};
+    return {kVideoEncoder,  av::codec_name(candidate.codec),
+            candidate.name, tried.has_value(),
+            candidate.used, tried ? std::string{} : tried.error().message};
 }
 
 std::string cpu_model() {
@@ -62,26 +66,51 @@ std::string cpu_model() {
 
 }  // namespace
 
-Survey survey() {
+namespace {
+
+Capabilities capabilities_of(const std::vector<Ability>& abilities) {
+    Capabilities found;
+    found.containers_out = {Container::mpegts, Container::mp4};
+    for (const Ability& ability : abilities) {
+        if (!ability.works || !ability.used)
+            continue;
+        const AVCodecID id = avcodec_find_decoder_by_name(ability.name.c_str()) != nullptr
+                                 ? avcodec_find_decoder_by_name(ability.name.c_str())->id
+                                 : avcodec_find_encoder_by_name(ability.name.c_str())->id;
+        if (ability.kind == kVideoDecoder)
+            found.decode.push_back(av::video_codec(id));
+        else
+            found.encode.push_back(av::video_codec(id));
+    }
+    found.color_depth_max = found.encode.empty() ? 8 : 10;
+    return found;
+}
+
+std::vector<Ability> try_all(bool unused_too) {
     av::set_up_logging();
+    std::vector<Ability> abilities;
+    for (const AVCodecID id : kDecoded)
+        abilities.push_back(try_decoder(id));
+    for (const Candidate& candidate : kVideoEncoders)
+        if (candidate.used || unused_too)
+            abilities.push_back(try_candidate(candidate));
+    return abilities;
+}
+
+}  // namespace
+
+Survey survey() {
     setenv("SVT_LOG", "1", 0);  // SVT-AV1 greets on stderr otherwise; 1 = errors
     Survey found;
     found.cpu = cpu_model();
     found.ffmpeg = av_version_info();
-    for (const AVCodecID id : kDecoded) {
-        found.abilities.push_back(try_decoder(id));
-        if (found.abilities.back().works)
-            found.capabilities.decode.push_back(av::video_codec(id));
-    }
-    for (const Candidate& candidate : kVideoEncoders) {
-        found.abilities.push_back(try_candidate(candidate));
-        const Ability& ability = found.abilities.back();
-        if (ability.works && ability.used)
-            found.capabilities.encode.push_back(av::video_codec(candidate.codec));
-    }
-    found.capabilities.containers_out = {Container::mpegts, Container::mp4};
-    found.capabilities.color_depth_max = 10;
+    found.abilities = try_all(true);
+    found.capabilities = capabilities_of(found.abilities);
     return found;
+}
+
+Capabilities capabilities() {
+    return capabilities_of(try_all(false));
 }
 
 }  // namespace millrace::media

@@ -1,8 +1,9 @@
 #pragma once
-// What this machine and this FFmpeg can really do: every decoder and encoder is opened once, since
-// one that is compiled in may lack its driver or device.
+// What this machine and this FFmpeg can really do: every decoder is opened and every encoder makes
+// a picture, since one that is compiled in may lack its driver or device.
 //
-// Thread: main, before others start (it sets SVT_LOG in the environment); takes up to a second.
+// Thread: main, before others start (survey() sets SVT_LOG in the environment). capabilities()
+// takes a tenth of a second, survey() up to one.
 
 #include <string>
 #include <vector>
@@ -28,5 +29,7 @@ struct Survey {
 };
 
 [[nodiscard]] Survey survey();
+// The survey's capabilities alone: tries only what this version uses.
+[[nodiscard]] Capabilities capabilities();
 
 }  // namespace millrace::media

@@ -4,97 +4,23 @@
 #include <cstring>
 
 namespace millrace::media {
-namespace {
-
-constexpr int kDefaultCrf = 23;             // x264's own
-constexpr int kKeyIntervalNever = 1 << 30;  // X264_KEYINT_MAX_INFINITE: only where we ask
-constexpr Rational kRateOfUneven{30, 1};    // a hint for x264's level and start, nothing more
-
-const char* profile_name(VideoProfile profile) {
-    switch (profile) {
-        case VideoProfile::baseline:
-            return "baseline";
-        case VideoProfile::main:
-            return "main";
-        case VideoProfile::high:
-        case VideoProfile::constrained_high:
-            return "high";
-        default:
-            return nullptr;
-    }
-}
-
-void set_time(AVCodecContext& context, const NominalRate& rate) {
-    const Rational framerate = rate.constant ? rate.rate : kRateOfUneven;
-    context.framerate = {framerate.num, framerate.den};
-    context.time_base = rate.constant ? AVRational{framerate.den, framerate.num} : av::kTickBase;
-}
-
-void set_colour(AVCodecContext& context, const AVFrame& like) {
-    context.color_range = AVCOL_RANGE_MPEG;
-    context.color_primaries = like.color_primaries;
-    context.color_trc = like.color_trc;
-    // Pictures that came as RGB are YUV by now.
-    context.colorspace = like.colorspace == AVCOL_SPC_RGB ? AVCOL_SPC_UNSPECIFIED : like.colorspace;
-    context.chroma_sample_location = like.chroma_location;
-}
-
-void set_rate_control(AVCodecContext& context, const RenditionSpec& spec, av::Options& options) {
-    if (spec.bitrate > 0) {
-        context.rc_max_rate = spec.bitrate;
-        context.rc_buffer_size = static_cast<int>(
-            std::min<std::int64_t>(spec.quality > 0 ? 2 * spec.bitrate : spec.bitrate, 1 << 30));
-    }
-    if (spec.quality > 0 || spec.bitrate <= 0) {
-        options.set("crf", spec.quality > 0 ? spec.quality : kDefaultCrf);
-    } else {
-        context.bit_rate = spec.bitrate;
-        context.rc_min_rate = spec.bitrate;
-    }
-}
-
-void set_gop(AVCodecContext& context, const RenditionSpec& spec, av::Options& options) {
-    context.gop_size = spec.gop_ms == kGopIntra ? 1 : kKeyIntervalNever;
-    // Scene cuts become plain I frames, never IDR: those stay where all renditions have them.
-    context.keyint_min = spec.gop_ms == kGopIntra ? 1 : kKeyIntervalNever / 2;
-    options.set("forced-idr", 1);
-    const bool plain =
-        spec.profile == VideoProfile::baseline || spec.profile == VideoProfile::constrained_high;
-    if (plain)
-        context.max_b_frames = 0;
-}
-
-}  // namespace
-
 Result<std::unique_ptr<VideoEncoder>> VideoEncoder::open(const EncoderSettings& settings) {
     const RenditionSpec& spec = *settings.spec;
-    const AVCodec* codec = avcodec_find_encoder_by_name("libx264");
+    const char* name = encoder_name(spec.codec);
+    const AVCodec* codec = name == nullptr ? nullptr : avcodec_find_encoder_by_name(name);
     if (codec == nullptr)
-        return error(ErrorKind::unsupported, "this machine's FFmpeg has no libx264");
+        return error(ErrorKind::unsupported, "this machine's FFmpeg has no encoder for " +
+                                                 std::string(to_string(spec.codec)));
     av::CodecPtr context(avcodec_alloc_context3(codec));
     MR_CHECK(context != nullptr, "out of memory");
-    context->width = settings.shape.size.width;
-    context->height = settings.shape.size.height;
-    context->pix_fmt = settings.shape.format;
-    context->sample_aspect_ratio = {1, 1};
-    context->thread_count = settings.threads;
-    if (settings.headers_apart)
-        context->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
-    set_time(*context, settings.rate);
-    set_colour(*context, *settings.like);
     av::Options options;
-    options.set("preset", spec.preset.empty() ? "veryfast" : spec.preset);
-    options.set("a53cc", settings.captions ? 1 : 0);
-    options.set("x264-params", "stitchable=1");  // headers from settings, not from content
-    if (const char* profile = profile_name(spec.profile); profile != nullptr)
-        options.set("profile", profile);
-    set_rate_control(*context, spec, options);
-    set_gop(*context, spec, options);
+    apply(settings, *context, options);
     if (const int rc = avcodec_open2(context.get(), codec, options.address()); rc < 0)
         return av::error(ErrorKind::unsupported,
-                         "opening libx264 for rendition \"" + spec.name + "\"", rc);
+                         std::string("opening ") + name + " for rendition \"" + spec.name + "\"",
+                         rc);
     MR_CHECK(options.left_over().empty(), options.left_over());
-    const Rational rate = settings.rate.constant ? settings.rate.rate : kRateOfUneven;
+    const Rational rate = told_rate(settings.rate);
     const Ticks step = std::max<Ticks>(1, kTicksPerSecond * rate.den / rate.num);
     return std::unique_ptr<VideoEncoder>(
         new VideoEncoder(std::move(context), settings.rate.constant, step));
@@ -119,11 +45,22 @@ void VideoEncoder::drain() {
     avcodec_send_frame(context_.get(), nullptr);
 }
 
-// Decoding times run ahead of the first picture by the encoder's delay.
-Ticks VideoEncoder::true_time(std::int64_t counted) const {
-    if (counted < 0)
-        return times_.front() + counted * step_;
-    return times_[std::min(static_cast<std::size_t>(counted), times_.size() - 1)];
+// In pictures. FFmpeg 5.1 does not say it of libx265, whose presets all have pyramids of B-frames.
+std::int64_t VideoEncoder::reorder() const {
+    constexpr int kX265Reorder = 2;
+    const bool x265 = context_->codec_id == AV_CODEC_ID_HEVC;
+    return std::max(context_->has_b_frames, x265 ? kX265Reorder : 0);
+}
+
+std::optional<Ticks> VideoEncoder::delay() const {
+    return counts_ ? std::optional<Ticks>(reorder() * step_) : std::nullopt;
+}
+
+// The n-th packet is decoded when the picture shown that many before it is shown; the first ones
+// run ahead. (What encoders say themselves is not always set: x265's after very few pictures.)
+Ticks VideoEncoder::decoded_at(std::int64_t packet) const {
+    const std::int64_t shown = packet - reorder();
+    return shown < 0 ? times_.front() + shown * step_ : times_[static_cast<std::size_t>(shown)];
 }
 
 Result<av::Pull> VideoEncoder::receive(AVPacket& packet) {
@@ -135,9 +72,13 @@ Result<av::Pull> VideoEncoder::receive(AVPacket& packet) {
     if (rc < 0)
         return av::error(ErrorKind::internal, "avcodec_receive_packet", rc);
     if (counts_) {
-        packet.pts = true_time(packet.pts);
-        packet.dts = true_time(packet.dts);
+        if (packet.pts < 0 || packet.pts >= frames_)
+            return error(ErrorKind::internal, "the encoder made up a time");
+        packet.pts = times_[static_cast<std::size_t>(packet.pts)];
     }
+    if (packets_ >= frames_)
+        return error(ErrorKind::internal, "the encoder made more packets than pictures");
+    packet.dts = std::min(decoded_at(packets_++), packet.pts);
     packet.duration = step_;
     return av::Pull::ready;
 }
@@ -177,8 +118,8 @@ Result<void> try_encoder(const char* name) {
         return error(ErrorKind::unsupported, "not in this FFmpeg");
     av::CodecPtr context(avcodec_alloc_context3(codec));
     MR_CHECK(context != nullptr, "out of memory");
-    context->width = 320;
-    context->height = 240;
+    context->width = 64;
+    context->height = 64;
     context->time_base = {1, 25};
     context->framerate = {25, 1};
     context->pix_fmt = AV_PIX_FMT_YUV420P;

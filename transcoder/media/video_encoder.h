@@ -2,7 +2,7 @@
 // Pictures in, packets of one rendition out, in ticks.
 //
 // Every segment gets an encoder of its own, opened cold and drained to the last picture (FFmpeg 5.1
-// cannot flush libx264 and go on). GOPs are closed, key frames come exactly where they are asked
+// cannot flush software encoders and go on). GOPs are closed, key frames come exactly where they are asked
 // for, and headers depend on the settings alone so that segments of one rendition share them.
 //
 // Time: at a constant rate the encoder counts frames and the true times are put back afterwards,
@@ -15,20 +15,9 @@
 #include <vector>
 
 #include "transcoder/media/av.h"
-#include "transcoder/media/grid.h"
-#include "transcoder/media/picture.h"
+#include "transcoder/media/encoder_options.h"
 
 namespace millrace::media {
-
-struct EncoderSettings {
-    const RenditionSpec* spec = nullptr;
-    Shape shape;
-    NominalRate rate;
-    int threads = 1;
-    bool headers_apart = false;     // parameter sets in the context's extradata, not in packets
-    bool captions = true;           // keep captions that ride on the pictures
-    const AVFrame* like = nullptr;  // a picture whose colour tags hold for all
-};
 
 class VideoEncoder {
 public:
@@ -48,22 +37,22 @@ public:
     [[nodiscard]] const AVCodecContext& context() const { return *context_; }
     [[nodiscard]] std::int64_t frames() const { return frames_; }
     // How far decoding runs ahead of showing at a constant rate; nothing at uneven times.
-    [[nodiscard]] std::optional<Ticks> delay() const {
-        return counts_ ? std::optional<Ticks>(context_->has_b_frames * step_) : std::nullopt;
-    }
+    [[nodiscard]] std::optional<Ticks> delay() const;
     // Of the pictures sent, in order.
     [[nodiscard]] const std::vector<Ticks>& times() const { return times_; }
 
 private:
     VideoEncoder(av::CodecPtr context, bool counts, Ticks step)
         : context_(std::move(context)), counts_(counts), step_(step) {}
-    [[nodiscard]] Ticks true_time(std::int64_t counted) const;
+    [[nodiscard]] std::int64_t reorder() const;
+    [[nodiscard]] Ticks decoded_at(std::int64_t packet) const;
 
     av::CodecPtr context_;
     bool counts_;  // time base is one frame
     Ticks step_;   // a frame at the nominal rate
     std::vector<Ticks> times_;
     std::int64_t frames_ = 0;
+    std::int64_t packets_ = 0;
 };
 
 // Opens an encoder of that name with small settings and closes it again: an encoder that is

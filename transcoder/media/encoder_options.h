@@ -1,0 +1,35 @@
+#pragma once
+// How a rendition spec is put to each encoder: libx264, libx265, libvpx-vp9 and libaom-av1.
+//
+// What all of them promise: key frames only where they are asked for, closed GOPs, headers that
+// depend on the settings alone, and with one thread the same bytes from the same pictures.
+// SVT-AV1 is faster than libaom but is not used: through FFmpeg 5.1 it ignores asked key frames.
+//
+// Thread: any; pure functions.
+
+#include "transcoder/media/av.h"
+#include "transcoder/media/grid.h"
+#include "transcoder/media/picture.h"
+
+namespace millrace::media {
+
+struct EncoderSettings {
+    const RenditionSpec* spec = nullptr;
+    Shape shape;
+    NominalRate rate;
+    int threads = 1;
+    bool headers_apart = false;     // parameter sets in the context's extradata, not in packets
+    bool captions = true;           // keep captions that ride on the pictures (H.264 only)
+    const AVFrame* like = nullptr;  // a picture whose colour tags hold for all
+};
+
+// The rate an encoder is told: the rendition's, or a hint at uneven times.
+[[nodiscard]] Rational told_rate(const NominalRate& rate);
+
+// Name of the libavcodec encoder that makes a codec; null = none.
+[[nodiscard]] const char* encoder_name(VideoCodec codec);
+
+// Fills in a fresh context and the options to open it with.
+void apply(const EncoderSettings& settings, AVCodecContext& context, av::Options& options);
+
+}  // namespace millrace::media
