@@ -37,6 +37,7 @@ constexpr std::array<Row, kApiCodeCount> kRows{{
     {"TranscodeFailed", 503, true},
     {"DeadlineExceeded", 504, true},
     {"MethodNotAllowed", 405, false},
+    {"RangeNotSatisfiable", 416, false},
 }};
 // clang-format on
 

@@ -31,8 +31,9 @@ enum class ApiCode : std::uint8_t {
     transcode_failed,
     deadline_exceeded,
     method_not_allowed,
+    range_not_satisfiable,
 };
-inline constexpr int kApiCodeCount = 21;
+inline constexpr int kApiCodeCount = 22;
 
 // The `code` of the contract, e.g. "OrchestratorBusy".
 [[nodiscard]] std::string_view name(ApiCode code);

@@ -305,7 +305,8 @@ void Connection::tell_gone() {
 // ---- the buffer --------------------------------------------------------------------------------
 
 asio::awaitable<Transferred> Connection::read(Transport::Room room) {
-    allow(limits().body_pause);
+    const Duration left = body_limit_ - asio::steady_timer::clock_type::now();
+    allow(std::clamp(left, Duration::zero(), limits().body_pause));
     const Transferred got = co_await transport_->read_some(room);
     co_return got;
 }

@@ -128,6 +128,7 @@ private:
     asio::steady_timer signal_;  // cancelled = look at the orders
     asio::steady_timer watchdog_;
     TimePoint limit_{};
+    TimePoint body_limit_{};  // of the body that is being read
     bool limited_ = false;
     bool watchdog_armed_ = false;
     bool timed_out_ = false;

@@ -45,13 +45,24 @@ bool status_has_body(int status) {
     return status >= 200 && status != 204 && status != 304;
 }
 
-void append_buffers(std::vector<asio::const_buffer>& buffers, const BodyPart& part) {
-    if (const auto* text = std::get_if<std::string>(&part)) {
-        buffers.push_back(asio::buffer(*text));
-    } else if (const auto& payload = std::get<PayloadPtr>(part)) {
-        for (std::size_t i = 0; i < payload->block_count(); ++i)
-            buffers.emplace_back(payload->block(i).data(), payload->block(i).size());
+void append_slice(std::vector<asio::const_buffer>& buffers, const PayloadSlice& slice) {
+    std::uint64_t at = slice.offset;
+    const std::uint64_t end = std::min<std::uint64_t>(at + slice.bytes, slice.payload->size());
+    while (at < end) {
+        const auto block = slice.payload->block(at / kBlockBytes).subspan(at % kBlockBytes);
+        const auto some = block.first(std::min<std::uint64_t>(block.size(), end - at));
+        buffers.emplace_back(some.data(), some.size());
+        at += some.size();
     }
+}
+
+void append_buffers(std::vector<asio::const_buffer>& buffers, const BodyPart& part) {
+    if (const auto* text = std::get_if<std::string>(&part))
+        buffers.push_back(asio::buffer(*text));
+    else if (const auto* slice = std::get_if<PayloadSlice>(&part))
+        append_slice(buffers, *slice);
+    else if (const auto& payload = std::get<PayloadPtr>(part))
+        append_slice(buffers, {payload, 0, payload->size()});
 }
 
 // What is left of `buffers` after `bytes` were written.

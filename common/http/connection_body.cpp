@@ -8,23 +8,36 @@
 namespace millrace::http {
 
 struct Connection::Receiver {
-    explicit Receiver(BodyOrder wanted) : order(std::move(wanted)), builder(order.options.pool) {}
+    explicit Receiver(BodyOrder wanted) : order(std::move(wanted)), builder(order.options.pool) {
+        if (order.options.discard)
+            scratch.resize(kScratchBytes);
+    }
 
-    // Bytes that lie in builder.room() already.
+    [[nodiscard]] std::span<std::uint8_t> room() {
+        return order.options.discard ? std::span(scratch) : builder.room();
+    }
+    // Bytes that lie in room() already.
     void took(std::span<const std::uint8_t> bytes) {
         if (order.options.tap)
             order.options.tap(bytes);
-        builder.filled(bytes.size());
+        if (!order.options.discard)
+            builder.filled(bytes.size());
+        received += bytes.size();
     }
     void append(std::span<const std::uint8_t> bytes) {
         if (order.options.tap)
             order.options.tap(bytes);
-        builder.append(bytes);
+        if (!order.options.discard)
+            builder.append(bytes);
+        received += bytes.size();
     }
-    [[nodiscard]] std::uint64_t left() const { return order.options.bytes_max - builder.size(); }
+    [[nodiscard]] std::uint64_t left() const { return order.options.bytes_max - received; }
 
+    static constexpr std::size_t kScratchBytes = 4096;
     BodyOrder order;
     PayloadBuilder builder;
+    std::vector<std::uint8_t> scratch;
+    std::uint64_t received = 0;
 };
 
 namespace {
@@ -41,6 +54,7 @@ asio::awaitable<void> Connection::receive_body() {
     BodyEnd end = BodyEnd::complete;
     if (body_ == Body::unread) {
         body_ = Body::reading;
+        body_limit_ = asio::steady_timer::clock_type::now() + limits().body_time;
         if (content_length_ > receiver.order.options.bytes_max)
             end = BodyEnd::too_large;
         else if (chunked_)
@@ -70,7 +84,7 @@ asio::awaitable<Connection::BodyEnd> Connection::receive_plain(Receiver& receive
     while (left > 0) {
         if (response_ || aborted_)
             co_return end_of({});
-        const auto room = at_most(receiver.builder.room(), left);
+        const auto room = at_most(receiver.room(), left);
         const Transport::Room into{asio::mutable_buffer(room.data(), room.size()), {}};
         const auto [failure, bytes] = co_await read(into);
         receiver.took(room.first(bytes));
@@ -106,7 +120,7 @@ asio::awaitable<Connection::BodyEnd> Connection::receive_chunked(Receiver& recei
                 consume(have.size());
                 continue;
             }
-            room = at_most(receiver.builder.room(), decoder.data_left());
+            room = at_most(receiver.room(), decoder.data_left());
         }
         const Transport::Room into =
             room.empty()
@@ -152,7 +166,7 @@ void Connection::settle_body(BodyEnd end, Receiver& receiver) {
                           "the body's chunks are malformed");
         case BodyEnd::paused:
             return refuse(ApiCode::request_timeout, ErrorKind::timeout,
-                          "the body paused for too long");
+                          "the body paused or took too long");
         case BodyEnd::interrupted:
             return order.fail(error(ErrorKind::disconnected, "answered before the body was read"));
         case BodyEnd::disconnected:

@@ -11,6 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <unordered_map>
 
@@ -28,6 +29,10 @@ class Connection;
 
 // What all edges of a server share.
 struct Shared {
+    // False when that would be one connection too many, of all or of that address.
+    [[nodiscard]] bool admit(const std::string& address);
+    void dismiss(const std::string& address);
+
     Limits limits;
     Server::Handler handler;
     std::atomic<std::size_t> connections{0};
@@ -35,7 +40,8 @@ struct Shared {
     std::atomic<std::uint64_t> refused{0};
     std::atomic<bool> draining{false};
     std::mutex mutex;
-    std::condition_variable changed;  // a connection ended
+    std::condition_variable changed;                          // a connection ended
+    std::unordered_map<std::string, std::size_t> by_address;  // guarded by mutex
 };
 
 class Edge : public std::enable_shared_from_this<Edge> {

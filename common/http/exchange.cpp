@@ -1,5 +1,6 @@
 #include "common/http/exchange.h"
 
+#include "common/http/conditional.h"
 #include "common/http/connection.h"
 #include "common/http/edge.h"
 #include "common/http/problem.h"
@@ -41,6 +42,8 @@ void Exchange::read_body(BodyOptions options, BodyDone done) {
 void Exchange::respond(Response response) {
     if (!take_answer_right())
         return;
+    if (response.ranges)
+        response = fit_to_request(request_, std::move(response));
     edge_->command(connection_, [number = number_,
                                  response = std::move(response)](Connection& connection) mutable {
         connection.order_response(number, std::move(response), nullptr);

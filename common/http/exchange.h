@@ -29,6 +29,8 @@ struct BodyOptions {
     std::shared_ptr<BlockPool> pool;
     // Sees all bytes in order while they arrive (for hashing); on the edge thread. May be empty.
     std::function<void(std::span<const std::uint8_t>)> tap = nullptr;
+    // Only read it to its end: nothing is kept, the payload comes out empty.
+    bool discard = false;
 };
 
 // Called once. On an error the server has already answered (400 malformed framing, 408 pause, 413

@@ -63,14 +63,19 @@ bool Headers::lists(std::string_view name, std::string_view token) const {
     return false;
 }
 
+std::uint64_t part_bytes(const BodyPart& part) {
+    if (const auto* text = std::get_if<std::string>(&part))
+        return text->size();
+    if (const auto* slice = std::get_if<PayloadSlice>(&part))
+        return slice->bytes;
+    const auto& payload = std::get<PayloadPtr>(part);
+    return payload ? payload->size() : 0;
+}
+
 std::uint64_t Response::body_bytes() const {
     std::uint64_t bytes = 0;
-    for (const BodyPart& part : body) {
-        if (const auto* text = std::get_if<std::string>(&part))
-            bytes += text->size();
-        else if (const auto& payload = std::get<PayloadPtr>(part))
-            bytes += payload->size();
-    }
+    for (const BodyPart& part : body)
+        bytes += part_bytes(part);
     return bytes;
 }
 
@@ -90,6 +95,8 @@ std::string_view reason_phrase(int status) {
             return "Created";
         case 204:
             return "No Content";
+        case 206:
+            return "Partial Content";
         case 304:
             return "Not Modified";
         case 400:
@@ -110,6 +117,8 @@ std::string_view reason_phrase(int status) {
             return "Content Too Large";
         case 415:
             return "Unsupported Media Type";
+        case 416:
+            return "Range Not Satisfiable";
         case 422:
             return "Unprocessable Content";
         case 429:

@@ -58,8 +58,16 @@ struct Request {
     bool tls = false;
 };
 
-// Text that the answer owns, or payload bytes that are shared: both are sent without copying.
-using BodyPart = std::variant<std::string, PayloadPtr>;
+// Bytes [offset, offset + bytes) of a payload.
+struct PayloadSlice {
+    PayloadPtr payload;
+    std::uint64_t offset = 0;
+    std::uint64_t bytes = 0;
+};
+
+// Text that the answer owns, or payload bytes that are shared: all are sent without copying.
+using BodyPart = std::variant<std::string, PayloadPtr, PayloadSlice>;
+[[nodiscard]] std::uint64_t part_bytes(const BodyPart& part);
 
 struct Response {
     int status = 200;
@@ -67,6 +75,9 @@ struct Response {
     Headers headers;
     std::vector<BodyPart> body;
     bool close = false;  // close the connection after this answer
+    // A 200 whose caller may ask for a part of it (Range) or whether it has changed (its ETag):
+    // conditional.h.
+    bool ranges = false;
 
     [[nodiscard]] std::uint64_t body_bytes() const;
 };

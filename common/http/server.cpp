@@ -12,6 +12,7 @@
 
 #include "common/http/connection.h"
 #include "common/http/edge.h"
+#include "common/http/tls.h"
 
 namespace millrace::http {
 namespace {

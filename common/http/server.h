@@ -19,6 +19,7 @@
 #include "common/base/result.h"
 #include "common/base/time.h"
 #include "common/http/exchange.h"
+#include "common/http/tls_files.h"
 
 namespace millrace::http {
 
@@ -27,16 +28,15 @@ struct Limits {
     Duration header_time =
         std::chrono::seconds(5);     // from the first byte; for a new connection from accept
     std::size_t connections = 1024;  // beyond: 503 and close
+    // Of one client address (IPv6: of one /64); 0 = only bounded by `connections`.
+    std::size_t connections_per_address = 0;
     Duration idle = std::chrono::seconds(30);  // between requests
     Duration body_pause =
-        std::chrono::seconds(10);               // without a byte, in a body or in reading an answer
+        std::chrono::seconds(10);  // without a byte, in a body or in reading an answer
+    // From the order to its last byte. There is no least rate: a live source may dribble.
+    Duration body_time = std::chrono::minutes(10);
     std::uint64_t discard_bytes = 1024 * 1024;  // after an early answer
     Duration discard_time = std::chrono::seconds(2);
-};
-
-struct TlsFiles {
-    std::string certificate;  // PEM, the whole chain
-    std::string key;          // PEM
 };
 
 struct ServerOptions {

@@ -1,13 +1,8 @@
 #include "common/http/transport.h"
 
-#include <algorithm>
-#include <array>
-#include <string_view>
-
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ssl.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <sys/stat.h>
 
 namespace millrace::http {
 namespace {
@@ -85,46 +80,6 @@ private:
     ssl::stream<tcp::socket> stream_;
 };
 
-// HTTP/1.1 is all there is yet; a client that offers something else only gets no ALPN answer.
-int choose_protocol(SSL*, const unsigned char** out, unsigned char* out_size,
-                    const unsigned char* in, unsigned int in_size, void*) {
-    static constexpr std::array<unsigned char, 9> kOurs{8, 'h', 't', 't', 'p', '/', '1', '.', '1'};
-    unsigned char* chosen = nullptr;
-    const int found = SSL_select_next_proto(&chosen, out_size, kOurs.data(),
-                                            static_cast<unsigned int>(kOurs.size()), in, in_size);
-    *out = chosen;
-    return found == OPENSSL_NPN_NEGOTIATED ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
-}
-
-Result<std::shared_ptr<ssl::context>> load_context(const TlsFiles& files) {
-    const auto context = std::make_shared<ssl::context>(ssl::context::tls_server);
-    SSL_CTX* native = context->native_handle();
-    SSL_CTX_set_min_proto_version(native, TLS1_2_VERSION);
-    SSL_CTX_set_alpn_select_cb(native, choose_protocol, nullptr);
-    Failure failure;
-    context->use_certificate_chain_file(files.certificate, failure);
-    if (failure)
-        return error(ErrorKind::bad_input, files.certificate + ": " + failure.message());
-    context->use_private_key_file(files.key, ssl::context::pem, failure);
-    if (failure)
-        return error(ErrorKind::bad_input, files.key + ": " + failure.message());
-    if (SSL_CTX_check_private_key(native) != 1)
-        return error(ErrorKind::bad_input, files.key + " is not the key of " + files.certificate);
-    return context;
-}
-
-// Changes whenever a file is rewritten or replaced.
-using Stamp = std::array<std::int64_t, 3>;
-
-Stamp stamp_of(const std::string& path) {
-    struct stat info {};
-    if (::stat(path.c_str(), &info) != 0)
-        return {};
-    return {static_cast<std::int64_t>(info.st_ino), info.st_mtim.tv_sec, info.st_mtim.tv_nsec};
-}
-
-constexpr Duration kReloadCheck = std::chrono::seconds(1);
-
 }  // namespace
 
 std::unique_ptr<Transport> plain_transport(tcp::socket socket) {
@@ -134,49 +89,6 @@ std::unique_ptr<Transport> plain_transport(tcp::socket socket) {
 std::unique_ptr<Transport> tls_transport(tcp::socket socket,
                                          std::shared_ptr<ssl::context> context) {
     return std::make_unique<TlsTransport>(std::move(socket), std::move(context));
-}
-
-struct TlsKeeper::Impl {
-    TlsFiles files;
-    std::shared_ptr<ssl::context> context;
-    std::array<Stamp, 2> loaded{};
-    TimePoint checked{};
-
-    [[nodiscard]] std::array<Stamp, 2> stamps() const {
-        return {stamp_of(files.certificate), stamp_of(files.key)};
-    }
-};
-
-TlsKeeper::TlsKeeper(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
-TlsKeeper::~TlsKeeper() = default;
-
-Result<std::unique_ptr<TlsKeeper>> TlsKeeper::load(TlsFiles files) {
-    auto impl = std::make_unique<Impl>();
-    impl->files = std::move(files);
-    impl->loaded = impl->stamps();
-    auto context = load_context(impl->files);
-    if (!context)
-        return context.error();
-    impl->context = std::move(*context);
-    return std::unique_ptr<TlsKeeper>(new TlsKeeper(std::move(impl)));
-}
-
-std::shared_ptr<ssl::context> TlsKeeper::current(TimePoint now,
-                                                 const std::function<void(std::string)>& warn) {
-    if (now - impl_->checked < kReloadCheck)
-        return impl_->context;
-    impl_->checked = now;
-    const auto stamps = impl_->stamps();
-    if (stamps == impl_->loaded)
-        return impl_->context;
-    auto context = load_context(impl_->files);
-    if (context) {
-        impl_->context = std::move(*context);
-        impl_->loaded = stamps;
-    } else if (warn) {
-        warn("the old certificate stays in use: " + context.error().message);
-    }
-    return impl_->context;
 }
 
 }  // namespace millrace::http

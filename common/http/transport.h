@@ -7,15 +7,10 @@
 #include <array>
 #include <memory>
 #include <span>
-#include <string>
-#include <utility>
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/ip/tcp.hpp>
-
-#include "common/base/result.h"
-#include "common/http/server.h"
 
 namespace boost::asio::ssl {
 class context;
@@ -50,23 +45,5 @@ public:
 [[nodiscard]] std::unique_ptr<Transport> plain_transport(asio::ip::tcp::socket socket);
 [[nodiscard]] std::unique_ptr<Transport> tls_transport(asio::ip::tcp::socket socket,
                                                        std::shared_ptr<asio::ssl::context> context);
-
-// The certificate in use. Files that changed are read again, at most once a second, when somebody
-// connects; a pair that does not fit (half replaced) leaves the old one in use and is tried again.
-// Thread: the accepting edge's.
-class TlsKeeper {
-public:
-    [[nodiscard]] static Result<std::unique_ptr<TlsKeeper>> load(TlsFiles files);
-    ~TlsKeeper();
-
-    // `warn` gets a sentence when a reload failed.
-    [[nodiscard]] std::shared_ptr<asio::ssl::context> current(
-        TimePoint now, const std::function<void(std::string)>& warn);
-
-private:
-    struct Impl;
-    explicit TlsKeeper(std::unique_ptr<Impl> impl);
-    std::unique_ptr<Impl> impl_;
-};
 
 }  // namespace millrace::http

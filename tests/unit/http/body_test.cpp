@@ -213,3 +213,33 @@ TEST_CASE("a small unread body that came with its head costs no connection", "[h
     CHECK(client.read_answer().starts_with("HTTP/1.1 404"));
     CHECK(client.read_answer().ends_with("hello\n"));
 }
+
+TEST_CASE("a body that is only to be read to its end is not kept", "[http][body]") {
+    Fixture fixture;
+    fixture.router.on(http::Method::put, "/discard", [&](const auto& exchange, const auto&) {
+        exchange->read_body({1'000'000, fixture.pool,
+                             [&](std::span<const std::uint8_t> bytes) {
+                                 fixture.tapped += bytes.size();
+                                 CHECK(fixture.pool->bytes_in_use() == 0);
+                             },
+                             true},
+                            [exchange](Result<PayloadPtr> body) {
+                                if (body)
+                                    exchange->respond(http::text_response(
+                                        200, "text/plain", std::to_string((*body)->size())));
+                            });
+    });
+    RawClient client(fixture.server->port());
+    const std::string body(300'000, 'x');
+    for (const std::string& request :
+         {"PUT /discard HTTP/1.1\r\nHost: x\r\nContent-Length: 300000\r\n\r\n" + body,
+          "PUT /discard HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n493e0\r\n" + body +
+              "\r\n0\r\n\r\n"}) {
+        fixture.tapped = 0;
+        client.send(request);
+        CHECK(client.read_answer().ends_with("\r\n\r\n0"));
+        CHECK(fixture.tapped == 300'000);
+    }
+    client.send("PUT /discard HTTP/1.1\r\nHost: x\r\nContent-Length: 1000001\r\n\r\n");
+    CHECK(client.read_answer().starts_with("HTTP/1.1 413"));
+}

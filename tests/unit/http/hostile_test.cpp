@@ -121,3 +121,32 @@ TEST_CASE("line breaks in an answer's field cannot make another field", "[http][
     fixture.take_held()->respond(std::move(response));
     CHECK(client.read_answer().find("\r\nSet-Cookie") == std::string::npos);
 }
+
+TEST_CASE("one address may not take all connections", "[http][hostile]") {
+    http::ServerOptions options;
+    options.limits.connections_per_address = 2;
+    Fixture fixture(options);
+    {
+        RawClient a(fixture.server->port()), b(fixture.server->port());
+        REQUIRE(eventually([&] { return fixture.server->counts().connections == 2; }));
+        RawClient c(fixture.server->port());
+        CHECK(c.read_to("\r\n\r\n").starts_with("HTTP/1.1 503"));
+    }
+    REQUIRE(eventually([&] { return fixture.server->counts().connections == 0; }));
+    CHECK(http::fetch({.url = fixture.url("/hello")})->status == 200);
+}
+
+TEST_CASE("a body that drips is cut off at its time however often a byte comes",
+          "[http][hostile]") {
+    http::ServerOptions options;
+    options.limits.body_time = std::chrono::milliseconds(300);
+    Fixture fixture(options);
+    RawClient client(fixture.server->port());
+    const auto begun = Clock::now();
+    client.send("PUT /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100000\r\n\r\n");
+    while (client.read_all(std::chrono::milliseconds(20)).empty() && !client.ended() &&
+           Clock::now() - begun < kPatience)
+        client.send("x");
+    CHECK(client.read_to("\r\n\r\n").starts_with("HTTP/1.1 408"));
+    CHECK(fixture.last_error() == ErrorKind::timeout);
+}

@@ -42,6 +42,7 @@ TEST_CASE("every code has the status of the contract", "[http][problem]") {
                                                      {ApiCode::forbidden, 403},
                                                      {ApiCode::not_found, 404},
                                                      {ApiCode::method_not_allowed, 405},
+                                                     {ApiCode::range_not_satisfiable, 416},
                                                      {ApiCode::request_timeout, 408},
                                                      {ApiCode::conflict, 409},
                                                      {ApiCode::segment_too_large, 413},

@@ -104,3 +104,42 @@ TEST_CASE("TLS files that are wrong stop the start and are named", "[http][tls]"
     REQUIRE_FALSE(foreign);
     CHECK(foreign.error().message.find("key") != std::string::npos);
 }
+
+TEST_CASE("a key that others may read, and one with a passphrase, stop the start", "[http][tls]") {
+    Certificates certificates;
+    certificates.make();
+    const auto files = *certificates.options().tls;
+    CHECK_FALSE(http::check_tls_files(files));
+    std::filesystem::permissions(files.key, std::filesystem::perms(0644));
+    const auto open = http::check_tls_files(files);
+    REQUIRE(open);
+    CHECK(open->where == http::TlsProblem::Where::key);
+    CHECK(open->detail.find("chmod 600") != std::string::npos);
+    const std::string lock = "openssl pkey -in " + files.key + " -aes256 -passout pass:x -out " +
+                             files.key + ".locked 2>/dev/null && chmod 600 " + files.key +
+                             ".locked";
+    REQUIRE(std::system(lock.c_str()) == 0);
+    const auto locked = http::check_tls_files({files.certificate, files.key + ".locked"});
+    REQUIRE(locked);
+    CHECK(locked->where == http::TlsProblem::Where::key);
+}
+
+TEST_CASE("a client that only speaks other protocols or an old TLS is told so in the handshake",
+          "[http][tls]") {
+    Certificates certificates;
+    certificates.make();
+    Fixture fixture(certificates.options());
+    const auto shakes_hands = [&](const std::string& with) {
+        const std::string command = "openssl s_client -connect " +
+                                    fixture.server->local_endpoint() + " " + with +
+                                    " </dev/null >/dev/null 2>&1";
+        return std::system(command.c_str()) == 0;
+    };
+    CHECK(shakes_hands("-alpn http/1.1"));
+    CHECK(shakes_hands("-alpn h2,http/1.1"));
+    CHECK(shakes_hands("-tls1_2"));
+    CHECK(shakes_hands("-tls1_3"));
+    CHECK_FALSE(shakes_hands("-alpn h2"));
+    CHECK_FALSE(shakes_hands("-tls1_1 -cipher ALL:@SECLEVEL=0"));
+    REQUIRE(get(fixture, certificates, "/hello"));
+}
