@@ -61,10 +61,11 @@ public:
 
     // `address` is HOST:PORT; port 0 takes a free one, "*" every IPv4 address, "[::]" every
     // address; a name is looked up (blocking). bad_input when it cannot be bound. The doorkeeper is
-    // asked for as proof that it stands; it must outlive the lane.
+    // asked for as proof that it stands; it must outlive the lane. `listen_fd`: a listening socket
+    // that is bound to `address` already and is owned by the lane from now on; -1 = none.
     [[nodiscard]] static Result<std::unique_ptr<ServerLane>> bind(
         Loop& loop, const Context& context, const ZapHandler& doorkeeper, LaneKind kind,
-        std::string_view address, const KeyPair& own, Handlers handlers);
+        std::string_view address, const KeyPair& own, Handlers handlers, int listen_fd = -1);
     ~ServerLane();
 
     // HOST:PORT as bound, with the real port.

@@ -61,7 +61,7 @@ public:
     Impl(LaneKind kind, Handlers handlers) : kind_(kind), handlers_(std::move(handlers)) {}
 
     [[nodiscard]] Result<void> bind(Loop& loop, const Context& context, const Endpoint& address,
-                                    const KeyPair& own);
+                                    const KeyPair& own, int listen_fd);
     void close() {
         if (socket_)
             socket_->close(Duration(-1));  // with the linger time of the recipe
@@ -85,10 +85,12 @@ private:
 };
 
 Result<void> ServerLane::Impl::bind(Loop& loop, const Context& context, const Endpoint& address,
-                                    const KeyPair& own) {
+                                    const KeyPair& own, int listen_fd) {
     Socket socket(context, ZMQ_ROUTER);
     MR_TRY(set_server_options(socket, kind_, own, kLaneDomain));
     MR_TRY(socket.set(ZMQ_IPV6, address.is_ipv6() ? 1 : 0));
+    if (listen_fd >= 0)
+        MR_TRY(socket.set(ZMQ_USE_FD, listen_fd));
     auto monitor = open_monitor(context, socket, kServerEvents);
     if (!monitor)
         return monitor.error();
@@ -201,12 +203,13 @@ ServerLane::~ServerLane() {
 Result<std::unique_ptr<ServerLane>> ServerLane::bind(Loop& loop, const Context& context,
                                                      const ZapHandler& /*doorkeeper*/,
                                                      LaneKind kind, std::string_view address,
-                                                     const KeyPair& own, Handlers handlers) {
+                                                     const KeyPair& own, Handlers handlers,
+                                                     int listen_fd) {
     const auto endpoint = parse_endpoint(address).and_then(looked_up);
     if (!endpoint)
         return endpoint.error();
     auto impl = std::make_shared<Impl>(kind, std::move(handlers));
-    MR_TRY(impl->bind(loop, context, *endpoint, own));
+    MR_TRY(impl->bind(loop, context, *endpoint, own, listen_fd));
     return std::unique_ptr<ServerLane>(new ServerLane(std::move(impl)));
 }
 

@@ -6,6 +6,7 @@
 #include <thread>
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -396,4 +397,34 @@ TEST_CASE("addresses that cannot be bound or connected to are refused with their
     Visitor visitor(house.loop, house.context);
     for (const char* address : {"nonsense", "127.0.0.1:0", "*:8936"})
         CHECK_FALSE(visitor.lane.connect({address, house.own.public_key, make_key_pair()}));
+}
+
+TEST_CASE("a lane serves a listening socket that was bound before it, CURVE and all") {
+    House house;
+    Guestbook book;
+    const int listening = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    sockaddr_in bound{};
+    bound.sin_family = AF_INET;
+    bound.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof bound;
+    REQUIRE(::bind(listening, reinterpret_cast<sockaddr*>(&bound), size) == 0);
+    REQUIRE(::listen(listening, 16) == 0);
+    REQUIRE(::getsockname(listening, reinterpret_cast<sockaddr*>(&bound), &size) == 0);
+    const std::string address = "127.0.0.1:" + std::to_string(ntohs(bound.sin_port));
+    // As a service manager does: its own descriptor keeps the port while lanes come and go.
+    Visitor visitor(house.loop, house.context), stranger(house.loop, house.context);
+    for (int round = 0; round < 2; ++round) {
+        visitor.connect(address, house.own.public_key, house.known_key());
+        auto lane = ServerLane::bind(house.loop, house.context, *house.doorkeeper,
+                                     LaneKind::control, address, house.own, book.handlers(),
+                                     ::fcntl(listening, F_DUPFD_CLOEXEC, 10));
+        REQUIRE(lane);
+        CHECK((*lane)->endpoint() == address);
+        REQUIRE(house.wait([&] { return visitor.lane.is_up(); }));
+        stranger.connect(address, house.own.public_key, make_key_pair());
+        CHECK(house.wait([&] { return stranger.saw(LinkEvent::refused); }));
+        stranger.events.clear();
+        visitor.lane.disconnect();
+    }
+    ::close(listening);
 }
