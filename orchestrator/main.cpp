@@ -1,9 +1,11 @@
 // The orchestrator's program: reads its configuration and either serves or asks a running one something.
 
+#include <array>
 #include <string>
 
 #include "common/config/exit_code.h"
 #include "common/config/orchestrator_config.h"
+#include "common/runtime/inherited_sockets.h"
 #include "common/runtime/log.h"
 #include "orchestrator/commands/commands.h"
 #include "orchestrator/commands/target.h"
@@ -11,6 +13,7 @@
 
 namespace {
 
+using millrace::config::HandedSockets;
 using millrace::config::OrchestratorCommand;
 using millrace::config::OrchestratorConfig;
 namespace commands = millrace::orchestrator::commands;
@@ -49,11 +52,31 @@ int run_subcommand(const OrchestratorConfig& config) {
     return millrace::config::kExitUsage;
 }
 
+// Sockets that the service manager has bound for us.
+millrace::Result<HandedSockets> handed_sockets() {
+    static constexpr std::array<std::string_view, 3> kNames{"service", "link", "payload"};
+    const auto taken = millrace::take_inherited_sockets(kNames);
+    if (!taken)
+        return taken.error();
+    HandedSockets handed;
+    for (const auto& socket : *taken) {
+        auto& place = socket.name == kNames[0]   ? handed.service
+                      : socket.name == kNames[1] ? handed.link
+                                                 : handed.payload;
+        place = {socket.fd, {socket.host, socket.port}};
+    }
+    return handed;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
-    const auto setup =
-        millrace::config::read_orchestrator_config(millrace::config::invocation_of(argc, argv));
+    auto handed = handed_sockets();
+    if (!handed)
+        return millrace::config::finish_without_running(
+            millrace::config::kExitConfig, "orchestrator: " + handed.error().message + "\n");
+    const auto setup = millrace::config::read_orchestrator_config(
+        millrace::config::invocation_of(argc, argv), std::move(*handed));
     if (!setup.config)
         return millrace::config::finish_without_running(setup.exit_code, setup.text);
     millrace::log::configure(setup.config->log);

@@ -118,7 +118,8 @@ private:
         enrolment_->restore(restored_.tokens, restored_.enrolments);
         link_.emplace(TranscoderLink::Parts{loop_, context_, *doorkeeper_, pool_}, restored_.epoch);
         const LinkOptions options{config::to_string(config_.link_addr),
-                                  config::to_string(config_.payload_addr)};
+                                  config::to_string(config_.payload_addr),
+                                  fd_of(config_.handed.link), fd_of(config_.handed.payload)};
         if (auto bound = link_->open(options, key_); !bound)
             return fail(config::kExitConfig, bound.error().message);
         return config::kExitDone;
@@ -143,7 +144,14 @@ private:
         store_->on_available([this](bool available) { service_->store_available(available); });
         service_->store_available(store_->available());
 
-        auto started = Front::start(front_config(), *service_, *playback_, pool_);
+        FrontConfig front = front_config();
+        if (const auto wrong =
+                front.server.tls ? http::check_tls_files(*front.server.tls) : std::nullopt)
+            return fail(
+                config::kExitConfig,
+                (wrong->where == http::TlsProblem::Where::key ? "--tls-key: " : "--tls-cert: ") +
+                    wrong->detail);
+        auto started = Front::start(std::move(front), *service_, *playback_, pool_);
         if (!started)
             return fail(config::kExitConfig, "--service-addr: " + started.error().message);
         front_ = std::move(started).value();
@@ -158,13 +166,23 @@ private:
         return transcoders;
     }
 
+    [[nodiscard]] static int fd_of(const std::optional<config::HandedSocket>& handed) {
+        return handed ? handed->fd : -1;
+    }
+
     [[nodiscard]] FrontConfig front_config() const {
         FrontConfig front;
         front.server.address = config::to_string(config_.service_addr);
         front.server.limits.header_bytes = config_.limits.header_bytes;
         front.server.limits.header_time = config_.limits.header_time;
         front.server.limits.connections = config_.limits.connections;
+        front.server.limits.connections_per_address = config_.limits.connections_per_address;
         front.server.limits.body_pause = config_.limits.body_pause;
+        front.server.limits.body_time = config_.limits.body_time;
+        front.server.listen_fd = fd_of(config_.handed.service);
+        if (!config_.tls_cert.empty())
+            front.server.tls = http::TlsFiles{config_.tls_cert, config_.tls_key};
+        front.server.warn = [](const std::string& text) { log::warn("http", text); };
         front.public_url = config_.public_url;
         front.body_bytes_max = config_.limits.body_bytes;
         front.renditions_max = config_.limits.renditions;

@@ -73,6 +73,7 @@ struct Table {
     void add_admin_client(std::vector<Flag>& flags);
     void add_admin_addr(std::vector<Flag>& flags);
     void add_data_dir(std::vector<Flag>& flags);
+    void check_handed();
     void check_serve(const Given& given, Mistakes& mistakes);
     void check_all(const Given& given, Mistakes& mistakes);
     Command client(std::string name, std::string help);
@@ -94,10 +95,15 @@ void Table::add_data_dir(std::vector<Flag>& flags) {
 
 void Table::add_addresses(std::vector<Flag>& flags) {
     flags.push_back(value_flag(
-        {"service-addr", "HOST:PORT", "HTTP for broadcasters and players", "127.0.0.1:8935"},
+        {"service-addr", "HOST:PORT", "HTTP(S) for broadcasters and players", "127.0.0.1:8935"},
         config.service_addr, parse_host_port));
     flags.push_back(value_flag({"public-url", "URL", "how others reach it", "from --service-addr"},
                                config.public_url, parse_base_url));
+    flags.push_back(value_flag({"tls-cert", "FILE", "HTTPS with this certificate chain (PEM)", ""},
+                               config.tls_cert, parse_readable_file));
+    flags.push_back(
+        value_flag({"tls-key", "FILE", "its key (PEM); both are read again when they change", ""},
+                   config.tls_key, parse_key_file));
     flags.push_back(
         value_flag({"link-addr", "HOST:PORT", "control lane for transcoders", "127.0.0.1:8936"},
                    config.link_addr, parse_host_port));
@@ -150,8 +156,14 @@ void Table::add_limits(std::vector<Flag>& flags) {
                                limits.header_time, duration(milliseconds(100), minutes(5))));
     flags.push_back(value_flag({"body-pause-max", "D", "longest silence inside a body", "10s"},
                                limits.body_pause, duration(milliseconds(100), minutes(5))));
+    flags.push_back(
+        value_flag({"body-time-max", "D", "time for a whole body, however slow its source", "10m"},
+                   limits.body_time, duration(milliseconds(100), minutes(24 * 60))));
     flags.push_back(value_flag({"connections-max", "N", "open connections", "1024"},
                                limits.connections, count(1, 100'000)));
+    flags.push_back(value_flag({"connections-per-address-max", "N",
+                                "open connections of one address, or IPv6 /64", "unlimited"},
+                               limits.connections_per_address, count(1, 100'000)));
 }
 
 void Table::add_admin_client(std::vector<Flag>& flags) {
@@ -171,8 +183,22 @@ void Table::check_all(const Given& given, Mistakes& mistakes) {
         mistakes.push_back({"--data-dir", "is needed: there is no home directory to put it into"});
 }
 
+// Everything that is derived from an address is derived from the one in use.
+void Table::check_handed() {
+    if (config.handed.service)
+        config.service_addr = config.handed.service->address;
+    if (config.handed.link)
+        config.link_addr = config.handed.link->address;
+    if (config.handed.payload)
+        config.payload_addr = config.handed.payload->address;
+}
+
 void Table::check_serve(const Given& given, Mistakes& mistakes) {
     check_all(given, mistakes);
+    check_handed();
+    if (given.has("tls-cert") != given.has("tls-key"))
+        mistakes.push_back({given.origin(given.has("tls-cert") ? "tls-key" : "tls-cert"),
+                            "is needed too: --tls-cert and --tls-key belong together"});
     const bool reachable = !is_loopback(config.service_addr.host);
     if (reachable && !given.has("auth"))
         mistakes.push_back({given.origin("auth"), "is required when others can reach " +
@@ -180,7 +206,7 @@ void Table::check_serve(const Given& given, Mistakes& mistakes) {
                                                       " (--service-addr); this version has none"});
     if (reachable && !given.has("playback"))
         config.playback = PlaybackMode::token;
-    if (!given.has("payload-addr")) {
+    if (!given.has("payload-addr") && !config.handed.payload) {
         const HostPort& link = config.link_addr;
         if (link.port == 65535)
             mistakes.push_back({given.origin("payload-addr"),
@@ -270,8 +296,10 @@ std::vector<std::string> orchestrator_flag_names() {
     return flag_names(table.program());
 }
 
-Setup<OrchestratorConfig> read_orchestrator_config(const Invocation& invocation) {
+Setup<OrchestratorConfig> read_orchestrator_config(const Invocation& invocation,
+                                                   HandedSockets handed) {
     Table table;
+    table.config.handed = std::move(handed);
     table.config.ladder = *parse_ladder_option(kDefaultLadder);
     table.default_dir = default_data_dir(invocation.environment, "orchestrator");
     Program program = table.program();

@@ -6,6 +6,7 @@
 // Thread: any; values.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,7 +44,18 @@ struct HttpLimits {
     std::uint64_t header_bytes = 16ULL << 10;
     Duration header_time = std::chrono::seconds(5);  // from the first byte to the last header's
     Duration body_pause = std::chrono::seconds(10);  // the longest silence inside a body
+    Duration body_time = std::chrono::minutes(10);   // for a whole body, however it dribbles
     std::uint32_t connections = 1024;
+    std::uint32_t connections_per_address = 0;  // 0 = only bounded by `connections`
+};
+
+// A listening socket that the service manager has bound; it counts instead of the address's flag.
+struct HandedSocket {
+    int fd = -1;
+    HostPort address;  // as bound
+};
+struct HandedSockets {
+    std::optional<HandedSocket> service, link, payload;
 };
 
 struct OrchestratorConfig {
@@ -53,7 +65,10 @@ struct OrchestratorConfig {
     HostPort service_addr{"127.0.0.1", 8935};
     std::string public_url;  // without a final slash; empty = from the service address as bound
     HostPort link_addr{"127.0.0.1", 8936};
-    HostPort payload_addr;    // as given, else link host and link port + 1 (0 when that is 0)
+    HostPort payload_addr;  // as given, else link host and link port + 1 (0 when that is 0)
+    HandedSockets handed;
+    std::string tls_cert;     // PEM file; empty = plain HTTP
+    std::string tls_key;      // PEM file; given when tls_cert is
     std::string link_public;  // host that workers use; as given, else the link host
     HostPort admin_addr{"127.0.0.1", 7935};
     bool admin_addr_given =
@@ -78,7 +93,8 @@ struct OrchestratorConfig {
     bool token_once = false;
 };
 
-[[nodiscard]] Setup<OrchestratorConfig> read_orchestrator_config(const Invocation& invocation);
+[[nodiscard]] Setup<OrchestratorConfig> read_orchestrator_config(const Invocation& invocation,
+                                                                 HandedSockets handed = {});
 
 // The flags of the orchestrator, so that a shared environment is not a mistake for the transcoder.
 [[nodiscard]] std::vector<std::string> orchestrator_flag_names();

@@ -36,6 +36,28 @@ private:
     int fd_;
 };
 
+Error cannot_read(const std::string& path) {
+    return bad("cannot read " + quote(path) + ": " + std::generic_category().message(errno));
+}
+
+// `secret`: 0640 passes, that is how orchestration systems hand files to a group.
+Result<void> check_place(const File& file, const std::string& path, bool secret) {
+    struct stat status {};
+    if (file.fd() < 0 || ::fstat(file.fd(), &status) != 0)
+        return cannot_read(path);
+    if (!S_ISREG(status.st_mode))
+        return bad(quote(path) + " is not a file");
+    if (secret && (status.st_mode & (S_IRWXO | S_IWGRP)) != 0)
+        return bad(quote(path) + " can be read by others: chmod 600 it");
+    return {};
+}
+
+Result<std::string> parse_file(std::string_view text, bool secret) {
+    std::string path(text);
+    MR_TRY(check_place(File(path), path, secret));
+    return path;
+}
+
 }  // namespace
 
 Secret::~Secret() {
@@ -81,17 +103,11 @@ bool operator==(const Secret& a, const Secret& b) {
 
 Result<Secret> read_secret_file(const std::string& path) {
     const File file(path);
-    struct stat status {};
-    if (file.fd() < 0 || ::fstat(file.fd(), &status) != 0)
-        return bad("cannot read " + quote(path) + ": " + std::generic_category().message(errno));
-    if (!S_ISREG(status.st_mode))
-        return bad(quote(path) + " is not a file");
-    if ((status.st_mode & (S_IRWXO | S_IWGRP)) != 0)
-        return bad(quote(path) + " can be read by others: chmod 600 it");
+    MR_TRY(check_place(file, path, true));
     std::string text(kSecretBytesMax + 1, '\0');
     const ssize_t got = ::read(file.fd(), text.data(), text.size());
     if (got < 0)
-        return bad("cannot read " + quote(path) + ": " + std::generic_category().message(errno));
+        return cannot_read(path);
     text.resize(static_cast<std::size_t>(got));
     Secret whole(std::move(text));
     if (whole.reveal().size() > kSecretBytesMax)
@@ -100,6 +116,14 @@ Result<Secret> read_secret_file(const std::string& path) {
     if (secret.empty())
         return bad(quote(path) + " is empty");
     return secret;
+}
+
+Result<std::string> parse_readable_file(std::string_view text) {
+    return parse_file(text, false);
+}
+
+Result<std::string> parse_key_file(std::string_view text) {
+    return parse_file(text, true);
 }
 
 Result<Secret> parse_secret(std::string_view text) {

@@ -38,4 +38,9 @@ inline constexpr std::size_t kSecretBytesMax = 16 * 1024;
 [[nodiscard]] Result<Secret> parse_secret(std::string_view text);
 [[nodiscard]] Result<Secret> read_secret_file(const std::string& path);
 
+// For files that a library reads: the path of one that is there and, for the key, that others may
+// not read (by the same rule).
+[[nodiscard]] Result<std::string> parse_readable_file(std::string_view text);
+[[nodiscard]] Result<std::string> parse_key_file(std::string_view text);
+
 }  // namespace millrace::config

@@ -31,6 +31,8 @@ std::optional<Problem> describe_name(const std::string& stream, const std::strin
                                      UploadRequest& upload) {
     if (!valid_stream_name(stream))
         return Problem{ApiCode::bad_request, "a stream name is [A-Za-z0-9._~+-]{1,128}", {}};
+    if (!valid_file_name(name))
+        return Problem{ApiCode::bad_request, "a segment's name has no slashes in it", {}};
     const auto sequence = sequence_of(name);
     if (const auto* problem = std::get_if<SegmentNameProblem>(&sequence)) {
         if (*problem == SegmentNameProblem::unknown_extension)
@@ -209,7 +211,7 @@ private:
 };
 
 void ignore_body(const FrontContextPtr& context, const ExchangePtr& exchange) {
-    exchange->read_body({kIgnoredBodyMax, context->pool},
+    exchange->read_body({kIgnoredBodyMax, context->pool, nullptr, true},
                         [exchange](const Result<PayloadPtr>& body) {
                             if (body)
                                 exchange->respond(http::text_response(200, "text/plain", ""));
@@ -218,7 +220,8 @@ void ignore_body(const FrontContextPtr& context, const ExchangePtr& exchange) {
 
 void put_live(const FrontContextPtr& context, const ExchangePtr& exchange,
               const http::PathParameters& path) {
-    if (is_playlist_name(path["name"]) && valid_stream_name(path["stream"]))
+    if (is_playlist_name(path["name"]) && valid_file_name(path["name"]) &&
+        valid_stream_name(path["stream"]))
         return ignore_body(context, exchange);
     Described described = describe(exchange->request(), *context, path["stream"], path["name"]);
     if (const auto* problem = std::get_if<Problem>(&described))
@@ -237,7 +240,9 @@ void add_ingest_routes(http::Router& router, const FrontContextPtr& context) {
     router.on(http::Method::post, "/live/{stream}/{name}", put);
     // ffmpeg deletes segments that leave its own playlist; ours leave by themselves.
     router.on(http::Method::del, "/live/{stream}/{name}",
-              [](const ExchangePtr& exchange, const http::PathParameters&) {
+              [](const ExchangePtr& exchange, const http::PathParameters& path) {
+                  if (!valid_stream_name(path["stream"]) || !valid_file_name(path["name"]))
+                      return refuse(exchange, {ApiCode::bad_request, "no such names", {}});
                   exchange->respond(http::text_response(200, "text/plain", ""));
               });
 }

@@ -10,6 +10,7 @@ namespace millrace::orchestrator {
 namespace {
 
 constexpr std::size_t kStreamNameMax = 128;
+constexpr std::size_t kFileNameMax = 255;  // bytes, as on most file systems
 constexpr std::size_t kSessionIdDigits = 32;
 constexpr std::array<std::string_view, 4> kExtensions{".ts", ".mp4", ".m4s", ".webm"};
 
@@ -54,6 +55,11 @@ std::variant<std::uint64_t, SegmentNameProblem> sequence_of(std::string_view nam
     if (number.empty() || failure != std::errc{} || end != number.data() + number.size())
         return SegmentNameProblem::no_number;
     return seq;
+}
+
+bool valid_file_name(std::string_view name) {
+    return !name.empty() && name.size() <= kFileNameMax && name != "." && name != ".." &&
+           name.find_first_of("/\\") == std::string_view::npos;
 }
 
 bool is_playlist_name(std::string_view name) {

@@ -14,6 +14,11 @@ namespace millrace::orchestrator {
 // [A-Za-z0-9._~+-]{1,128}, not "." or "..": safe as a path component, in a URL and in a log.
 [[nodiscard]] bool valid_stream_name(std::string_view name);
 
+// What stands behind the stream in an upload's path: 1 to 255 bytes without slashes, not "." or
+// "..". Nothing is ever stored under it; what looks like a way out of a directory is refused all the
+// same.
+[[nodiscard]] bool valid_file_name(std::string_view name);
+
 // 32 lower-case hex digits.
 [[nodiscard]] bool valid_session_id(std::string_view id);
 

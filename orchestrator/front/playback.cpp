@@ -86,6 +86,7 @@ void get_segment(Playback& playback, const WatchGate& gate, const http::Exchange
     http::Response response;
     response.headers.set("Content-Type", "video/mp2t");
     response.body.emplace_back(std::move(bytes));
+    response.ranges = true;
     answer(exchange, std::move(response), kSegmentCaching);
 }
 

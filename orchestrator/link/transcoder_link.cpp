@@ -70,7 +70,7 @@ public:
         control.lost = [this](RouteId route) { on_control_lost(route); };
         auto bound = net::ServerLane::bind(parts_.loop, parts_.context, parts_.doorkeeper,
                                            net::LaneKind::control, options.control_address, key,
-                                           std::move(control));
+                                           std::move(control), options.control_fd);
         if (!bound)
             return error(bound.error().kind, "--link-addr: " + bound.error().message);
         control_ = std::move(bound).value();
@@ -84,7 +84,7 @@ public:
         };
         bound = net::ServerLane::bind(parts_.loop, parts_.context, parts_.doorkeeper,
                                       net::LaneKind::payload, options.payload_address, key,
-                                      std::move(payload));
+                                      std::move(payload), options.payload_fd);
         if (!bound)
             return error(bound.error().kind, "--payload-addr: " + bound.error().message);
         payload_ = std::move(bound).value();

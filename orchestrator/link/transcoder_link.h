@@ -58,6 +58,9 @@ public:
 struct LinkOptions {
     std::string control_address;  // HOST:PORT, port 0 = any
     std::string payload_address;  // HOST:PORT; port 0 = any
+    // Listening sockets bound to these addresses already; -1 = none.
+    int control_fd = -1;
+    int payload_fd = -1;
 };
 
 struct LinkCounters {

@@ -94,6 +94,14 @@ class Orchestrator(_Daemon):
     def __init__(self, name, directory, flags=(), environment=None):
         super().__init__(name, directory, environment)
         self.flags = list(flags)
+        self.handed = {}  # {"service": a listening socket, ...}: bound by us, served by it (socket activation)
+
+    def _launch(self, argv):
+        if self.handed:
+            self.environment = {**(self.environment or {}), "LISTEN_FDNAMES": ":".join(self.handed),
+                                "LISTEN_FDS": str(len(self.handed))}
+        (self.data_dir / "endpoints.json").unlink(missing_ok=True)
+        self.process = Process(argv, self.log, self.environment, hand_over=[s.fileno() for s in self.handed.values()])
 
     def argv(self):
         """The command line; the addresses are those it had before, or any."""
@@ -112,7 +120,7 @@ class Orchestrator(_Daemon):
 
     @property
     def url(self):
-        return f"http://{self.endpoints['service']}"
+        return f"{'https' if '--tls-cert' in self.flags else 'http'}://{self.endpoints['service']}"
 
     @property
     def link(self):

@@ -6,8 +6,17 @@ import http.client
 import json
 import re
 import socket
+import ssl
 import time
 import urllib.parse
+
+_trusted = ssl.create_default_context()  # for https: the system's, and what trust() added
+
+
+def trust(certificate):
+    """From now on the PEM file's certificate is good for https."""
+    _trusted.load_verify_locations(certificate)
+
 
 TIMEOUT_S = 60  # no answer at all within this is a failure of the test
 
@@ -59,12 +68,15 @@ def request(method, url, body=None, headers=None, timeout=TIMEOUT_S):
     An answer that comes before the body was sent (a refusal) is returned, not lost in a broken pipe.
     """
     parsed = urllib.parse.urlsplit(url)
-    connection = http.client.HTTPConnection(parsed.hostname, parsed.port, timeout=timeout)
+    if parsed.scheme == "https":
+        connection = http.client.HTTPSConnection(parsed.hostname, parsed.port, timeout=timeout, context=_trusted)
+    else:
+        connection = http.client.HTTPConnection(parsed.hostname, parsed.port, timeout=timeout)
     target = parsed.path + (f"?{parsed.query}" if parsed.query else "")
     try:
         try:
             connection.request(method, target, body=body, headers=headers or {})
-        except (BrokenPipeError, ConnectionResetError):
+        except (BrokenPipeError, ConnectionResetError, ssl.SSLEOFError):
             # The server has answered and closed: what it said is in our receive buffer.
             response = http.client.HTTPResponse(connection.sock, method=method)
             response.begin()
@@ -82,9 +94,10 @@ def get(url, **options):
 
 
 def connect(url):
-    """A raw TCP connection to the server of `url`."""
+    """A raw connection to the server of `url`; inside TLS for https."""
     parsed = urllib.parse.urlsplit(url)
-    return socket.create_connection((parsed.hostname, parsed.port), timeout=TIMEOUT_S)
+    plain = socket.create_connection((parsed.hostname, parsed.port), timeout=TIMEOUT_S)
+    return _trusted.wrap_socket(plain, server_hostname=parsed.hostname) if parsed.scheme == "https" else plain
 
 
 def read_answer(connection, method="PUT"):

@@ -17,19 +17,33 @@ def daemon_environment(extra=None):
     return kept
 
 
+# Only the process itself knows its id: it moves the descriptors and becomes the program.
+_HAND_OVER = """
+import fcntl, os, sys
+high = [fcntl.fcntl(int(fd), fcntl.F_DUPFD_CLOEXEC, 100) for fd in sys.argv[1].split(",")]
+for at, fd in enumerate(high):
+    os.dup2(fd, 3 + at, inheritable=True)
+os.environ["LISTEN_PID"] = str(os.getpid())
+os.execv(sys.argv[2], sys.argv[2:])
+"""
+
+
 class Process:
     """A running child; `log` is the file with its standard output and error."""
 
-    def __init__(self, argv, log, environment=None):
+    def __init__(self, argv, log, environment=None, hand_over=()):
+        """`hand_over`: descriptors that it finds as 3, 4, ... with LISTEN_PID set, as systemd would do it."""
         self.argv = [str(a) for a in argv]
+        launcher = ["/usr/bin/python3", "-c", _HAND_OVER, ",".join(map(str, hand_over))] if hand_over else []
         self.log = log
         with open(log, "ab") as output:
             self._child = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", "--", *self.argv],
+                ["setpriv", "--pdeathsig", "KILL", "--", *launcher, *self.argv],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                pass_fds=hand_over,
                 env=daemon_environment(environment),
             )
         self.pid = self._child.pid

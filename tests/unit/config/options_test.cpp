@@ -107,7 +107,7 @@ TEST_CASE("wrong usage is 64 and names the word", "[config][options]") {
         CHECK(setup.exit_code == 64);
         return setup.text;
     };
-    CHECK_THAT(text_of({"--tls-cert", "x.pem"}), Contains("there is no flag --tls-cert"));
+    CHECK_THAT(text_of({"--auth-file", "x"}), Contains("there is no flag --auth-file"));
     CHECK_THAT(text_of({"--redundancy=2", "--nvidia", "all"}),
                Contains("--redundancy") && Contains("--nvidia"));
     CHECK_THAT(text_of({"frobnicate"}), Contains("there is no command 'frobnicate'"));
@@ -165,7 +165,7 @@ TEST_CASE("help, version and check-config end well and say what they should", "[
     for (const char* word :
          {"--service-addr HOST:PORT", "[127.0.0.1:8935]", "join-token revoke", "--help"})
         CHECK_THAT(help, Contains(word));
-    for (const char* word : {"--tls", "--verify", "--nvidia", "account"})
+    for (const char* word : {"--verify", "--nvidia", "account"})
         CHECK_THAT(help, !Contains(word));
     CHECK_THAT(orchestrator({"drain", "--help"}).text, Contains("orchestrator drain NAME [flags]"));
     CHECK_THAT(orchestrator({"--version"}).text, Catch::StartsWith("orchestrator 0."));
@@ -306,4 +306,45 @@ TEST_CASE("transcode takes inputs, a ladder and a folder", "[config][options]") 
     CHECK(transcoder({"transcode", "--out-dir", "/out"}).exit_code == 64);
     CHECK(transcoder({"transcode", "a.ts"}).exit_code == 78);
     CHECK(good_transcoder({"devices", "--json"}).command == TranscoderCommand::devices);
+}
+
+TEST_CASE("certificate and key belong together, and only the owner may read the key",
+          "[config][options]") {
+    const TempDir dir;
+    const std::string cert = dir.write("cert.pem", "c", 0644);
+    const std::string key = dir.write("key.pem", "k", 0600);
+    const std::string open = dir.write("open.pem", "k", 0644);
+    const OrchestratorConfig c = good({"--tls-cert", cert, "--tls-key", key});
+    CHECK(c.tls_cert == cert);
+    CHECK(c.tls_key == key);
+    CHECK(good({}).tls_cert.empty());
+    const auto refused = [](Words words) {
+        const auto setup = orchestrator(std::move(words));
+        CHECK(setup.exit_code == 78);
+        return setup.text;
+    };
+    CHECK_THAT(refused({"--tls-cert", cert}), Contains("--tls-key"));
+    CHECK_THAT(refused({"--tls-key", key}), Contains("--tls-cert"));
+    CHECK_THAT(refused({"--tls-cert", cert, "--tls-key", open}),
+               Contains("--tls-key") && Contains("chmod 600"));
+    CHECK_THAT(refused({"--tls-cert", dir / "none.pem", "--tls-key", key}),
+               Contains("--tls-cert") && Contains("cannot read"));
+    CHECK_THAT(refused({"--tls-cert", dir.path(), "--tls-key", key}), Contains("is not a file"));
+}
+
+TEST_CASE("a socket that was handed over counts instead of the address's flag",
+          "[config][options]") {
+    const auto with = [](const char* host) {
+        HandedSockets handed;
+        handed.service = HandedSocket{3, {host, 443}};
+        handed.link = HandedSocket{4, {"10.0.0.1", 9000}};
+        return read_orchestrator_config({{"--service-addr", "127.0.0.1:1"}, with_home({})}, handed);
+    };
+    const auto setup = with("127.0.0.1");
+    REQUIRE(setup.config);
+    CHECK(to_string(setup.config->service_addr) == "127.0.0.1:443");
+    CHECK(to_string(setup.config->payload_addr) == "10.0.0.1:9001");
+    CHECK(setup.config->link_public == "10.0.0.1");
+    // As with the flag: who can be reached has to say whom it lets in.
+    CHECK_THAT(with("0.0.0.0").text, Contains("--auth"));
 }

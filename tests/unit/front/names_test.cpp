@@ -38,3 +38,12 @@ TEST_CASE("names without a number or a known extension are told apart", "[front]
     CHECK(is_playlist_name("index.M3U8"));
     CHECK_FALSE(is_playlist_name("index.m3u"));
 }
+
+TEST_CASE("a file name that leads out of its directory is no name", "[front][names]") {
+    for (const std::string good : {"7.ts", "a b.ts", "..7.ts", "index.m3u8"})
+        CHECK(valid_file_name(good));
+    for (const std::string bad : {"", ".", "..", "../7.ts", "a/7.ts", "a\\7.ts", "/7.ts"})
+        CHECK_FALSE(valid_file_name(bad));
+    CHECK(valid_file_name(std::string(255, 'a')));
+    CHECK_FALSE(valid_file_name(std::string(256, 'a')));
+}
