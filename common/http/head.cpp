@@ -1,6 +1,7 @@
 #include "common/http/head.h"
 
 #include <limits>
+#include <utility>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/empty_body.hpp>
@@ -14,7 +15,15 @@ struct HeadParser::Impl {
     Target target;
     std::string problem;
     bool started = false;
+    bool folded = false;
+    std::uint8_t last = 0;  // byte taken
 
+    // A line that goes on in the next one (obs-fold): Beast joins them, others take the second for a
+    // field. RFC 9112, section 5.2 lets servers refuse it.
+    void look_for_folds(std::span<const std::uint8_t> taken) {
+        for (const std::uint8_t byte : taken)
+            folded |= std::exchange(last, byte) == '\n' && (byte == ' ' || byte == '\t');
+    }
     [[nodiscard]] std::string check();
 };
 
@@ -68,6 +77,7 @@ HeadParser::Step HeadParser::feed(std::span<const std::uint8_t>& in) {
     boost::system::error_code failure;
     const std::size_t used =
         impl_->parser.put(boost::asio::const_buffer(in.data(), in.size()), failure);
+    impl_->look_for_folds(in.first(used));
     in = in.subspan(used);
     if (failure == beast::error::need_more)
         return Step::need_more;
@@ -81,6 +91,8 @@ HeadParser::Step HeadParser::feed(std::span<const std::uint8_t>& in) {
 std::string HeadParser::Impl::check() {
     if (!parser.is_header_done())
         return {};
+    if (folded)
+        return "a field goes on in a second line";
     const auto& message = parser.get();
     const auto encoding = message.find(beast::field::transfer_encoding);
     const bool encoded = encoding != message.end();

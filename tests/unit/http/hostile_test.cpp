@@ -12,6 +12,7 @@ TEST_CASE("malformed requests are answered 400 as a problem, and closed", "[http
         "GET hello HTTP/1.1\r\nHost: x\r\n\r\n", "GET /%zz HTTP/1.1\r\nHost: x\r\n\r\n",
         "GET /hello HTTP/1.1\r\nHost: x\r\nBad Header: 1\r\n\r\n",
         "GET /hello HTTP/1.1\r\nHost : x\r\n\r\n",
+        "GET /hello HTTP/1.1\r\nHost: x\r\nX: a\r\n\tContent-Length: 5\r\n\r\n",
         "PUT /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: "
         "chunked\r\n\r\n0\r\n\r\n",
         "PUT /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Length: "
