@@ -42,9 +42,9 @@ bool has_etag(std::string_view field, std::string_view etag) {
 BodyPart cut(const BodyPart& part, std::uint64_t from, std::uint64_t bytes) {
     if (const auto* text = std::get_if<std::string>(&part))
         return text->substr(from, bytes);
-    if (const auto* slice = std::get_if<PayloadSlice>(&part))
-        return PayloadSlice{slice->payload, slice->offset + from, bytes};
-    return PayloadSlice{std::get<PayloadPtr>(part), from, bytes};
+    if (const auto* range = std::get_if<PayloadRange>(&part))
+        return PayloadRange{range->payload, range->offset + from, bytes};
+    return PayloadRange{std::get<PayloadPtr>(part), from, bytes};
 }
 
 std::vector<BodyPart> cut(const std::vector<BodyPart>& body, ByteRange range) {

@@ -45,11 +45,11 @@ bool status_has_body(int status) {
     return status >= 200 && status != 204 && status != 304;
 }
 
-void append_slice(std::vector<asio::const_buffer>& buffers, const PayloadSlice& slice) {
-    std::uint64_t at = slice.offset;
-    const std::uint64_t end = std::min<std::uint64_t>(at + slice.bytes, slice.payload->size());
+void append_range(std::vector<asio::const_buffer>& buffers, const PayloadRange& range) {
+    std::uint64_t at = range.offset;
+    const std::uint64_t end = std::min<std::uint64_t>(at + range.size, range.payload->size());
     while (at < end) {
-        const auto block = slice.payload->block(at / kBlockBytes).subspan(at % kBlockBytes);
+        const auto block = range.payload->block(at / kBlockBytes).subspan(at % kBlockBytes);
         const auto some = block.first(std::min<std::uint64_t>(block.size(), end - at));
         buffers.emplace_back(some.data(), some.size());
         at += some.size();
@@ -59,10 +59,10 @@ void append_slice(std::vector<asio::const_buffer>& buffers, const PayloadSlice& 
 void append_buffers(std::vector<asio::const_buffer>& buffers, const BodyPart& part) {
     if (const auto* text = std::get_if<std::string>(&part))
         buffers.push_back(asio::buffer(*text));
-    else if (const auto* slice = std::get_if<PayloadSlice>(&part))
-        append_slice(buffers, *slice);
+    else if (const auto* range = std::get_if<PayloadRange>(&part))
+        append_range(buffers, *range);
     else if (const auto& payload = std::get<PayloadPtr>(part))
-        append_slice(buffers, {payload, 0, payload->size()});
+        append_range(buffers, {payload, 0, payload->size()});
 }
 
 // What is left of `buffers` after `bytes` were written.

@@ -66,8 +66,8 @@ bool Headers::lists(std::string_view name, std::string_view token) const {
 std::uint64_t part_bytes(const BodyPart& part) {
     if (const auto* text = std::get_if<std::string>(&part))
         return text->size();
-    if (const auto* slice = std::get_if<PayloadSlice>(&part))
-        return slice->bytes;
+    if (const auto* range = std::get_if<PayloadRange>(&part))
+        return range->size;
     const auto& payload = std::get<PayloadPtr>(part);
     return payload ? payload->size() : 0;
 }

@@ -58,15 +58,15 @@ struct Request {
     bool tls = false;
 };
 
-// Bytes [offset, offset + bytes) of a payload.
-struct PayloadSlice {
+// Bytes [offset, offset + size) of a payload; they exist.
+struct PayloadRange {
     PayloadPtr payload;
     std::uint64_t offset = 0;
-    std::uint64_t bytes = 0;
+    std::uint64_t size = 0;
 };
 
 // Text that the answer owns, or payload bytes that are shared: all are sent without copying.
-using BodyPart = std::variant<std::string, PayloadPtr, PayloadSlice>;
+using BodyPart = std::variant<std::string, PayloadPtr, PayloadRange>;
 [[nodiscard]] std::uint64_t part_bytes(const BodyPart& part);
 
 struct Response {

@@ -31,9 +31,9 @@ std::string body_of(const http::Response& response) {
             text += *own;
             continue;
         }
-        const auto slice = std::get<http::PayloadSlice>(part);
-        std::string bytes(slice.bytes, '\0');
-        slice.payload->read(slice.offset,
+        const auto range = std::get<http::PayloadRange>(part);
+        std::string bytes(range.size, '\0');
+        range.payload->read(range.offset,
                             {reinterpret_cast<std::uint8_t*>(bytes.data()), bytes.size()});
         text += bytes;
     }
