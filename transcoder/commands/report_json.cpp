@@ -44,6 +44,17 @@ json rendition_json(const RenditionReport& rendition) {
             {"sha256", to_hex(rendition.sha256)}};
 }
 
+json splices_json(const std::vector<SpliceMarker>& splices) {
+    constexpr const char* kKinds[] = {"command", "out", "in"};
+    json all = json::array();
+    for (const SpliceMarker& splice : splices)
+        all.push_back({{"kind", kKinds[static_cast<std::size_t>(splice.kind)]},
+                       {"event_id", splice.event_id},
+                       {"start_us", splice.start_us},
+                       {"duration_us", splice.duration_us}});
+    return all;
+}
+
 }  // namespace
 
 json to_json(const TranscodeReport& report) {
@@ -58,6 +69,7 @@ json to_json(const TranscodeReport& report) {
             {"renditions", std::move(renditions)},
             {"skipped", std::move(skipped)},
             {"warnings", report.warnings},
+            {"splices", splices_json(report.splices)},
             {"times_us",
              {{"decode", times.decode_us},
               {"scale", times.scale_us},

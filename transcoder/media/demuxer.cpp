@@ -53,7 +53,9 @@ bool can_read(const AVCodecParameters& parameters) {
         return codec != VideoCodec::none && codec != VideoCodec::other;
     }
     const AudioCodec codec = av::audio_codec(parameters.codec_id);
-    return codec != AudioCodec::none && codec != AudioCodec::other;
+    // A stream none of whose headers was whole cannot be written either.
+    return codec != AudioCodec::none && codec != AudioCodec::other && parameters.sample_rate > 0 &&
+           parameters.ch_layout.nb_channels > 0;
 }
 
 std::string label_of(const AVStream& stream, Container container) {

@@ -61,7 +61,8 @@ std::vector<std::string> warnings_of(const Findings& findings) {
     counted(findings.data_dropped, "", " packets of timed data are too many and were left out");
     counted(source.jumps, "the clock jumped ", " times; times were made continuous");
     counted(findings.repaired_times, "", " pictures had no usable timestamp and were given one");
-    counted(findings.audio_dropped, "", " audio packets stepped back in time and were left out");
+    counted(findings.audio_dropped, "",
+            " audio packets are damaged or stepped back in time and were left out");
     return out;
 }
 

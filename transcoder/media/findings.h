@@ -16,7 +16,7 @@ struct Findings {
     int captions_lost = 0;      // pairs without a place in a rendition
     int data_dropped = 0;       // timed data beyond its bounds
     int repaired_times = 0;     // pictures that were given a timestamp
-    int audio_dropped = 0;      // packets that stepped back in time
+    int audio_dropped = 0;      // packets without a header, or that stepped back in time
     Demuxer::Notes source;
 };
 

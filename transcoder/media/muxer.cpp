@@ -57,6 +57,11 @@ Error Muxer::failed(const char* operation, int rc) const {
     if (over_limit_)
         return error(ErrorKind::bad_input,
                      "a rendition grew beyond " + std::to_string(bytes_max_) + " bytes");
+    if (rc ==
+        AVERROR_INVALIDDATA)  // what we encode is valid; audio that is carried over may not be
+        return error(
+            ErrorKind::bad_input,
+            "the audio of the segment is damaged and cannot be written into the renditions");
     return av::error(ErrorKind::internal, operation, rc);
 }
 

@@ -14,6 +14,13 @@ namespace {
 constexpr std::int64_t kPacketsPerFrame = 2;
 constexpr std::size_t kEarlyAudioMax = PacketQueue::kWaitingMax;
 
+// AAC without headers of its own (no AudioSpecificConfig) has to bring one in every packet.
+bool is_headless(const AVCodecParameters& parameters, const AVPacket& packet) {
+    constexpr int kAdtsHeader = 7;
+    return parameters.codec_id == AV_CODEC_ID_AAC && parameters.extradata_size == 0 &&
+           (packet.size < kAdtsHeader || packet.data[0] != 0xff || (packet.data[1] & 0xf0) != 0xf0);
+}
+
 }  // namespace
 
 Pipeline::Pipeline(ByteSource& source, const TranscodeRequest& request, TranscodeObserver& observer,
@@ -144,7 +151,8 @@ Result<void> Pipeline::take_packet(Demuxer::Packet packet) {
 Result<void> Pipeline::on_audio(av::PacketPtr packet) {
     if (packet->pts == AV_NOPTS_VALUE && last_audio_)
         packet->pts = audio_end_;
-    if (packet->pts == AV_NOPTS_VALUE || (last_audio_ && packet->pts <= *last_audio_)) {
+    if (packet->pts == AV_NOPTS_VALUE || (last_audio_ && packet->pts <= *last_audio_) ||
+        is_headless(*demuxer_->audio()->parameters, *packet)) {
         ++findings_.audio_dropped;
         return {};
     }

@@ -18,7 +18,8 @@ VideoSource::VideoSource(Decoder decoder, const VideoStream& stream, Container c
     : decoder_(std::move(decoder)),
       clock_(stream.rate.rate, container != Container::mpegts),
       limits_(limits),
-      needs_key_(stream.parameters->codec_id == AV_CODEC_ID_MPEG2VIDEO) {}
+      needs_key_(stream.parameters->codec_id == AV_CODEC_ID_MPEG2VIDEO),
+      coding_order_(stream.parameters->video_delay > 0) {}
 
 Result<std::unique_ptr<VideoSource>> VideoSource::open(const VideoStream& stream,
                                                        Container container, const Limits& limits,
@@ -40,7 +41,13 @@ bool VideoSource::waits_for_key(const AVPacket& packet) {
     if (packet.pts != AV_NOPTS_VALUE && (packet.flags & AV_PKT_FLAG_DISCARD) == 0 &&
         stamps_.size() < kStampsMax && (!first_stamp_ || packet.pts < *first_stamp_))
         stamps_.push_back(packet.pts);
-    return needs_key_ && !saw_key_;
+    if (needs_key_ && !saw_key_)
+        return true;
+    coding_order_ &= packet.pts != AV_NOPTS_VALUE && (!last_stamp_ || packet.pts > *last_stamp_);
+    last_stamp_ = packet.pts;
+    if (coding_order_)
+        outstanding_.insert(packet.pts);
+    return false;
 }
 
 Result<void> VideoSource::send(const AVPacket* packet, std::int64_t& decode_us) {
@@ -85,10 +92,16 @@ Result<av::Pull> VideoSource::decode_one(std::int64_t& decode_us) {
     return pulled;
 }
 
-Result<void> VideoSource::take(av::FramePtr frame) {
+std::optional<Ticks> VideoSource::stamp_of(const AVFrame& frame) {
+    if (coding_order_ && !outstanding_.empty() && decoder_.damaged() == 0)
+        return outstanding_.extract(outstanding_.begin()).value();
     const std::int64_t stamp =
-        frame->pts != AV_NOPTS_VALUE ? frame->pts : frame->best_effort_timestamp;
-    const auto known = stamp == AV_NOPTS_VALUE ? std::nullopt : std::optional<Ticks>(stamp);
+        frame.pts != AV_NOPTS_VALUE ? frame.pts : frame.best_effort_timestamp;
+    return stamp == AV_NOPTS_VALUE ? std::nullopt : std::optional<Ticks>(stamp);
+}
+
+Result<void> VideoSource::take(av::FramePtr frame) {
+    const auto known = stamp_of(*frame);
     if (frames_ == 0)
         first_stamp_ = known;
     frame->pts = clock_.place(known, frame->pkt_duration);

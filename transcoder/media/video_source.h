@@ -6,6 +6,8 @@
 // comes before the first key frame) never comes out and is counted as left out.
 // Thread: its owner's.
 
+#include <set>
+
 #include "transcoder/media/decoder.h"
 #include "transcoder/media/deinterlacer.h"
 #include "transcoder/media/demuxer.h"
@@ -37,6 +39,7 @@ public:
 private:
     VideoSource(Decoder decoder, const VideoStream& stream, Container container,
                 const Limits& limits);
+    [[nodiscard]] std::optional<Ticks> stamp_of(const AVFrame& frame);
     [[nodiscard]] bool waits_for_key(const AVPacket& packet);
     [[nodiscard]] Result<av::Pull> decode_one(std::int64_t& decode_us);
     [[nodiscard]] Result<void> take(av::FramePtr frame);
@@ -52,6 +55,11 @@ private:
     bool drained_ = false;
     std::vector<Ticks> stamps_;         // of the packets, until it is known which are left out
     std::optional<Ticks> first_stamp_;  // of the first picture, as its packet had it
+    // Remuxers of raw streams number pictures as they are coded. Where pictures are reordered but
+    // their times never step back, those times are right as a set: the smallest is the next one's.
+    bool coding_order_;
+    std::optional<Ticks> last_stamp_;
+    std::multiset<Ticks> outstanding_;
     std::int64_t frames_ = 0;
     std::int64_t pixels_ = 0;
 };

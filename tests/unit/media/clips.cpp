@@ -141,12 +141,39 @@ std::vector<std::int64_t> probe_times(std::span<const std::uint8_t> bytes,
     return times;
 }
 
+std::vector<ProbedFrame> probe_frames(std::span<const std::uint8_t> bytes,
+                                      const std::string& stream) {
+    const TemporaryFile file(bytes);
+    std::vector<ProbedFrame> frames;
+    for (const std::string& line :
+         split(output_of("ffprobe -v quiet -select_streams " + stream +
+                         " -show_entries frame=best_effort_timestamp_time,width,height "
+                         "-of csv=p=0 " +
+                         file.path() + " || true"),
+               '\n')) {
+        const auto fields = split(line, ',');
+        if (fields.size() >= 3 && !fields[0].empty())
+            frames.push_back({std::atof(fields[0].c_str()),
+                              {std::atoi(fields[1].c_str()), std::atoi(fields[2].c_str())}});
+    }
+    return frames;
+}
+
 std::string probe_entry(std::span<const std::uint8_t> bytes, const std::string& stream,
                         const std::string& entry) {
     const TemporaryFile file(bytes);
     const std::string out =
         output_of("ffprobe -v quiet -select_streams " + stream + " -show_entries stream=" + entry +
                   " -of default=nw=1:nk=1 " + file.path());
+    return out.substr(0, out.find('\n'));
+}
+
+std::string probe_side_entry(std::span<const std::uint8_t> bytes, const std::string& stream,
+                             const std::string& entry) {
+    const TemporaryFile file(bytes);
+    const std::string out = output_of("ffprobe -v quiet -select_streams " + stream +
+                                      " -show_entries stream_side_data=" + entry +
+                                      " -of default=nw=1:nk=1 " + file.path());
     return out.substr(0, out.find('\n'));
 }
 

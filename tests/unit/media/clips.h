@@ -50,9 +50,19 @@ struct ProbedPacket {
 // Sorted presentation times.
 [[nodiscard]] std::vector<std::int64_t> probe_times(std::span<const std::uint8_t> bytes,
                                                     const std::string& stream);
+// One picture as ffprobe decodes it.
+struct ProbedFrame {
+    double seconds = 0;  // of showing
+    Size size;
+};
+[[nodiscard]] std::vector<ProbedFrame> probe_frames(std::span<const std::uint8_t> bytes,
+                                                    const std::string& stream);
 // Value of one stream entry ("width", "profile"); empty when there is none.
 [[nodiscard]] std::string probe_entry(std::span<const std::uint8_t> bytes,
                                       const std::string& stream, const std::string& entry);
+// The same of the side data of a stream ("rotation").
+[[nodiscard]] std::string probe_side_entry(std::span<const std::uint8_t> bytes,
+                                           const std::string& stream, const std::string& entry);
 // Frames that ffmpeg decodes; and the errors it prints on the way must be none.
 [[nodiscard]] std::int64_t decoded_frames(std::span<const std::uint8_t> bytes);
 
