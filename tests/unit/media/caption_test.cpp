@@ -228,4 +228,29 @@ TEST_CASE("captions survive 60 to 30 to 15 frames per second, and passthrough", 
     CHECK(of_type(all, 2, 3) == of_type(all_of(captions), 2, 3));
 }
 
+TEST_CASE("captions ride in HEVC too, in both containers", "[captions]") {
+    const auto captions = source_captions(30, 4);
+    TranscodeRequest request;
+    request.ladder = {test::quick("same", {80, 46}), test::quick("p30", {80, 46}, {30, 1}),
+                      test::quick("mp4", {80, 46}, {30, 1})};
+    request.ladder[2].container = Container::mp4;
+    for (RenditionSpec& spec : request.ladder)
+        spec.codec = VideoCodec::hevc;
+    const test::Transcoded out(captioned(captions), request);
+    INFO((out.report ? "" : out.report.error().message));
+    REQUIRE(out.report);
+    for (const char* name : {"same", "p30", "mp4"}) {
+        INFO(name);
+        const bool mp4 = name == std::string("mp4");
+        // MP4 has no delimiters between pictures; FFmpeg's MPEG-TS muxer puts them in.
+        const Bytes file =
+            mp4 ? through_ffmpeg(out.files.at(name), "", "-c copy -muxdelay 0 -f mpegts pipe:1")
+                : out.files.at(name);
+        const Bytes all = all_of(shown_captions(file, true));
+        CHECK(of_type(all, 0, 1) == of_type(all_of(captions), 0, 1));
+        CHECK(of_type(all, 2, 3) == of_type(all_of(captions), 2, 3));
+        CHECK(test::decoded_frames(out.files.at(name)) == (name == std::string("same") ? 30 : 15));
+    }
+}
+
 }  // namespace millrace::media
