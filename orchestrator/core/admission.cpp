@@ -23,8 +23,8 @@ std::optional<Refusal> judge_process(const AdmissionFacts& f) {
     return std::nullopt;
 }
 
-// What concerns sessions that need a slot.
-std::optional<Refusal> judge_place(const AdmissionFacts& f) {
+// Whether anybody could do it; concerns sessions that need a slot.
+std::optional<Refusal> judge_transcoders(const AdmissionFacts& f) {
     if (f.has_place)
         return std::nullopt;
     if (!f.stake_active)
@@ -35,6 +35,12 @@ std::optional<Refusal> judge_place(const AdmissionFacts& f) {
     if (!f.compatible)
         return refusal(ApiCode::no_compatible_transcoders,
                        "no ready transcoder offers: " + f.missing, std::nullopt);
+    return std::nullopt;
+}
+
+std::optional<Refusal> judge_room(const AdmissionFacts& f) {
+    if (f.has_place)
+        return std::nullopt;
     const EffectiveLimit limit = effective_limit(f.limits);
     if (f.used >= limit.sessions)
         return capped(limit.binding);
@@ -70,7 +76,11 @@ EffectiveLimit effective_limit(const Limits& limits) {
 std::optional<Refusal> admit(const AdmissionFacts& facts) {
     if (auto no = judge_process(facts))
         return no;
-    if (auto no = judge_place(facts))
+    if (auto no = judge_transcoders(facts))
+        return no;
+    if (facts.quota)
+        return facts.quota;
+    if (auto no = judge_room(facts))
         return no;
     return judge_load(facts);
 }

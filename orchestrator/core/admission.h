@@ -48,6 +48,8 @@ struct AdmissionFacts {
     std::uint32_t claims = 0;  // sessions without a slot that have been let in
     std::uint32_t room = 0;    // slots free or held by idle sessions, on compatible transcoders
 
+    std::optional<Refusal> quota;  // the account's own limits, where one is reached (quota.h)
+
     bool new_session = false;
     std::size_t sessions_open = 0;
     std::size_t sessions_max = 0;

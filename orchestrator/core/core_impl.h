@@ -21,6 +21,7 @@
 #include "orchestrator/core/answered_window.h"
 #include "orchestrator/core/orchestrator_core.h"
 #include "orchestrator/core/poison.h"
+#include "orchestrator/core/quota.h"
 #include "orchestrator/core/registry.h"
 #include "orchestrator/core/retry_policy.h"
 #include "orchestrator/core/scheduler.h"
@@ -39,7 +40,10 @@ public:
 
     // core_sessions.cpp
     OpenOutcome open_session(const SessionRequest& request, TimePoint now);
-    std::optional<Refusal> end_session(const SessionId& id, EndReason reason, TimePoint now);
+    std::optional<Refusal> end_session(const SessionId& id, EndReason reason, TimePoint now,
+                                       const std::optional<AccountId>& owner);
+    void set_account(const AccountId& account, const AccountLimits& limits, TimePoint now);
+    void remove_account(const AccountId& account, TimePoint now);
     // core_uploads.cpp
     UploadDecision begin_upload(const UploadRequest& request, TimePoint now);
     UploadOutcome finish_upload(UploadId upload, const Sha256& sha256, std::uint64_t bytes,
@@ -105,6 +109,7 @@ private:
     void arm_session(Session& s);
     void on_session_timer(Session& s);
     void end(Session& s, EndReason reason);
+    [[nodiscard]] std::optional<Refusal> stranger(const AccountId& account) const;
     void shed_due();
     void shed(Session& s);
     void persist(const Session& s);
@@ -116,6 +121,8 @@ private:
     // ---- uploads (core_uploads.cpp) ----
     [[nodiscard]] std::optional<Refusal> find_session(const UploadRequest& request, Session*& s);
     [[nodiscard]] AdmissionFacts facts(const UploadRequest& request, const Session* s);
+    [[nodiscard]] std::optional<Refusal> judge_quota(const AccountId& account,
+                                                     const AdmissionFacts& f);
     void add_room(AdmissionFacts& f, const Ladder& ladder, const Cost& cost);
     [[nodiscard]] bool may_repeat(const Session& s, std::uint64_t seq);
     [[nodiscard]] UploadOutcome judge_body(Session& s, const Upload& upload, const Sha256& sha256,
@@ -211,6 +218,7 @@ private:
     TaskTable tasks_;
     AnsweredWindow window_;
     PoisonList poison_;
+    Quotas quotas_;
     std::map<UploadId, Upload> uploads_;
     std::map<ReservationId, SessionNo> reservations_;
     Budget retry_budget_;

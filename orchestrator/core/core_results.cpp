@@ -284,6 +284,7 @@ void Impl::deliver(Task& t) {
         pixels += r.pixels;
         bytes += r.bytes;
     }
+    quotas_.charge_pixels(s.account, pixels, now_);
     if (at != nullptr) {
         at->segments_ok += 1;
         at->pixels += pixels;

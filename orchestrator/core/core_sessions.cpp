@@ -20,6 +20,10 @@ Refusal refusal(ApiCode code, std::string detail) {
 
 OpenOutcome Impl::open_session(const SessionRequest& request, TimePoint now) {
     advance(now);
+    if (auto no = stranger(request.account)) {
+        note_refused(What::session_refused, no->code);
+        return *no;
+    }
     Session* known = sessions_.find(request.id);
     Session* on_stream = sessions_.live_on(request.stream);
     if (known != nullptr && (known->stream != request.stream || known->account != request.account))
@@ -38,6 +42,7 @@ OpenOutcome Impl::open_session(const SessionRequest& request, TimePoint now) {
     f.limits = limits();
     f.limits.by_transcoders = kNoLimitAsked;
     f.room = 1;
+    f.quota = quotas_.judge_session(request.account, sessions_.open_of(request.account));
     f.new_session = true;
     f.sessions_open = sessions_.open_count();
     f.sessions_max = config_.sessions_known_max;
@@ -65,9 +70,12 @@ OpenOutcome Impl::open_session(const SessionRequest& request, TimePoint now) {
     return SessionOpened{s.id, s.ladder};
 }
 
-std::optional<Refusal> Impl::end_session(const SessionId& id, EndReason reason, TimePoint now) {
+std::optional<Refusal> Impl::end_session(const SessionId& id, EndReason reason, TimePoint now,
+                                         const std::optional<AccountId>& owner) {
     advance(now);
     Session* s = sessions_.find(id);
+    if (s != nullptr && owner && s->account != *owner)
+        return refusal(ApiCode::forbidden, "the session belongs to another account");
     if (s == nullptr || s->ended || !s->confirmed)
         return refusal(ApiCode::not_found, "no such session");
     end(*s, reason);
@@ -90,6 +98,38 @@ void Impl::end(Session& s, EndReason reason) {
     emit(SessionEnded{s.id, s.stream, reason});
     prune(s);
     refresh(s);
+}
+
+// The front has looked already; the account may have been removed since.
+std::optional<Refusal> Impl::stranger(const AccountId& account) const {
+    if (!config_.accounts_only || quotas_.known(account))
+        return std::nullopt;
+    return refusal(ApiCode::unauthorized, "the account was removed");
+}
+
+void Impl::set_account(const AccountId& account, const AccountLimits& limits, TimePoint now) {
+    advance(now);
+    quotas_.set(account, limits, now_);
+    settle();
+}
+
+void Impl::remove_account(const AccountId& account, TimePoint now) {
+    advance(now);
+    quotas_.remove(account);
+    std::vector<Session*> own;
+    for (const auto& [no, s] : sessions_.all())
+        if (s->account == account && !s->ended)
+            own.push_back(s.get());
+    for (Session* s : own) {
+        if (s->confirmed) {
+            end(*s, EndReason::requested);
+        } else {  // nobody has heard of it yet; its upload finds it ended
+            sessions_.end(*s, EndReason::requested);
+            refresh(*s);
+        }
+    }
+    capacity_changed_ = true;
+    settle();
 }
 
 void Impl::persist(const Session& s) {

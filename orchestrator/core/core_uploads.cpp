@@ -30,7 +30,10 @@ std::string joined(const std::vector<std::string>& list) {
 UploadDecision Impl::begin_upload(const UploadRequest& request, TimePoint now) {
     advance(now);
     Session* s = nullptr;
-    if (auto no = find_session(request, s)) {
+    auto no_entry = stranger(request.account);
+    if (!no_entry)
+        no_entry = find_session(request, s);
+    if (auto& no = no_entry) {
         note_refused(What::segment_refused, no->code);
         return *no;
     }
@@ -60,6 +63,8 @@ UploadDecision Impl::begin_upload(const UploadRequest& request, TimePoint now) {
     upload.duration = request.content_duration;
     upload.counted = !f.may_repeat;
     payload_bytes_ += upload.bytes;
+    if (upload.counted)
+        quotas_.charge_segment(s->account, upload.bytes, now_);
     ++(upload.counted ? s->uploads : s->repeats);
     ++s->uploading[request.seq];
     refresh(*s);
@@ -106,6 +111,7 @@ AdmissionFacts Impl::facts(const UploadRequest& request, const Session* s) {
         f.may_repeat = may_repeat(*s, request.seq);
         f.repeats = s->repeats;
     }
+    f.quota = judge_quota(request.account, f);
     f.payload_bytes = payload_bytes_;
     f.payload_budget = config_.payload_budget;
     f.upload_bytes = request.content_length.value_or(0);
@@ -116,6 +122,14 @@ AdmissionFacts Impl::facts(const UploadRequest& request, const Session* s) {
                                             : config_.default_ladder;
     add_room(f, ladder, s != nullptr ? s->cost : estimate_cost(ladder));
     return f;
+}
+
+// A repeat may get an answer that is there already: it costs nothing.
+std::optional<Refusal> Impl::judge_quota(const AccountId& account, const AdmissionFacts& f) {
+    if (f.new_session)
+        if (auto no = quotas_.judge_session(account, sessions_.open_of(account)))
+            return no;
+    return f.may_repeat ? std::nullopt : quotas_.judge_segment(account, now_);
 }
 
 // Fills in what a session without a place needs to know about transcoders.
@@ -162,6 +176,8 @@ Impl::Upload Impl::close_upload(std::map<UploadId, Upload>::iterator it) {
     uploads_.erase(it);
     payload_bytes_ -= upload.bytes;
     Session& s = *upload.session;
+    if (upload.counted)  // paid again by what is accepted
+        quotas_.give_back_segment(s.account, upload.bytes);
     --(upload.counted ? s.uploads : s.repeats);
     if (--s.uploading[upload.seq] == 0)
         s.uploading.erase(upload.seq);
@@ -265,6 +281,7 @@ TaskId Impl::accept(Session& s, const Upload& upload, const Sha256& sha256, std:
     t.discontinuity = new_run;
     s.tasks.insert(t.id);
     payload_bytes_ += bytes;
+    quotas_.charge_segment(s.account, bytes, now_);
     if (!s.confirmed) {
         s.confirmed = true;
         note(What::session_opened);

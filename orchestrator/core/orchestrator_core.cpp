@@ -162,8 +162,9 @@ OpenOutcome OrchestratorCore::open_session(const SessionRequest& request, TimePo
 }
 
 std::optional<Refusal> OrchestratorCore::end_session(const SessionId& session, EndReason reason,
-                                                     TimePoint now) {
-    return impl_->end_session(session, reason, now);
+                                                     TimePoint now,
+                                                     const std::optional<AccountId>& owner) {
+    return impl_->end_session(session, reason, now, owner);
 }
 
 UploadDecision OrchestratorCore::begin_upload(const UploadRequest& request, TimePoint now) {
@@ -233,6 +234,15 @@ Result<void> OrchestratorCore::command(std::string_view name, TranscoderCommand 
 
 void OrchestratorCore::set_operator_limit(std::optional<std::uint32_t> sessions, TimePoint now) {
     impl_->set_operator_limit(sessions, now);
+}
+
+void OrchestratorCore::set_account(const AccountId& account, const AccountLimits& limits,
+                                   TimePoint now) {
+    impl_->set_account(account, limits, now);
+}
+
+void OrchestratorCore::remove_account(const AccountId& account, TimePoint now) {
+    impl_->remove_account(account, now);
 }
 
 void OrchestratorCore::set_stake(std::optional<std::uint32_t> sessions, bool active,

@@ -28,6 +28,7 @@
 
 #include "common/base/ids.h"
 #include "common/base/time.h"
+#include "common/domain/account.h"
 #include "common/domain/protocol.h"
 #include "orchestrator/core/effects.h"
 
@@ -59,6 +60,7 @@ struct CoreConfig {
     std::uint64_t keep_bytes = 1ULL << 30;
     std::uint64_t payload_budget = 2ULL << 30;  // bytes of tasks in flight: sources and renditions
     std::uint32_t sessions_known_max = 4096;    // open sessions, slot or not
+    bool accounts_only = false;                 // requests of accounts not told by set_account: 401
 };
 
 // What the headers of an upload say. `session` names a session by its id (token); without one the
@@ -184,8 +186,10 @@ public:
     [[nodiscard]] OpenOutcome open_session(const SessionRequest& request, TimePoint now);
     // Not found: NotFound. Running segments are still answered, waiting ones get 404; the slot is
     // free at once when nothing runs in it.
-    [[nodiscard]] std::optional<Refusal> end_session(const SessionId& session, EndReason reason,
-                                                     TimePoint now);
+    // `owner`: only a session of this account; another's is Forbidden. Nothing = anybody's.
+    [[nodiscard]] std::optional<Refusal> end_session(
+        const SessionId& session, EndReason reason, TimePoint now,
+        const std::optional<AccountId>& owner = std::nullopt);
     // What headers decide, before a byte of the body is read.
     [[nodiscard]] UploadDecision begin_upload(const UploadRequest& request, TimePoint now);
     // The body is complete. The clock of the deadline starts here.
@@ -226,6 +230,9 @@ public:
     [[nodiscard]] Result<void> command(std::string_view name, TranscoderCommand what,
                                        TimePoint now);
     void set_operator_limit(std::optional<std::uint32_t> sessions, TimePoint now);
+    // An account and its limits (quota.h). Removed: its sessions end, its requests are 401.
+    void set_account(const AccountId& account, const AccountLimits& limits, TimePoint now);
+    void remove_account(const AccountId& account, TimePoint now);
     // Stake as a limit: nothing = unlimited; `active` false = StakeInactive.
     void set_stake(std::optional<std::uint32_t> sessions, bool active, TimePoint now);
     // No new work; what was accepted is carried through.

@@ -31,9 +31,7 @@ Session& SessionTable::open(const SessionId& id, const StreamName& stream, const
     session.started_at = now;
     sessions_.emplace(session.no, std::move(owned));
     by_id_[id] = &session;
-    by_stream_[stream] = &session;
-    session.in_open = true;
-    ++open_;
+    opened(session);
     return session;
 }
 
@@ -48,9 +46,29 @@ void SessionTable::reopen(Session& session, TimePoint now) {
         wanting_.insert({session.started_at, session.no});
     session.last_segment_at.reset();
     ended_.erase(session.no);
+    opened(session);
+}
+
+// Open: it has its stream's name, and counts.
+void SessionTable::opened(Session& session) {
     by_stream_[session.stream] = &session;
     session.in_open = true;
     ++open_;
+    ++open_of_[session.account];
+}
+
+void SessionTable::closed(Session& session) {
+    by_stream_.erase(session.stream);
+    session.in_open = false;
+    --open_;
+    const auto count = open_of_.find(session.account);
+    if (--count->second == 0)
+        open_of_.erase(count);
+}
+
+std::size_t SessionTable::open_of(const AccountId& account) const {
+    const auto found = open_of_.find(account);
+    return found == open_of_.end() ? 0 : found->second;
 }
 
 void SessionTable::end(Session& session, EndReason reason) {
@@ -59,10 +77,8 @@ void SessionTable::end(Session& session, EndReason reason) {
     session.end_reason = reason;
     session.orphaned = false;
     session.restored_until.reset();
-    by_stream_.erase(session.stream);
+    closed(session);
     ended_.insert(session.no);
-    session.in_open = false;
-    --open_;
 }
 
 void SessionTable::erase(Session& session) {
@@ -70,10 +86,8 @@ void SessionTable::erase(Session& session) {
              "only what nobody needs is erased");
     MR_CHECK(!session.in_holding && !session.in_claims && !session.in_idle && !session.in_wanting,
              "an erased session is a member of nothing");
-    if (!session.ended) {
-        by_stream_.erase(session.stream);
-        --open_;
-    }
+    if (!session.ended)
+        closed(session);
     ended_.erase(session.no);
     by_id_.erase(session.id);
     sessions_.erase(SessionNo{session.no});
@@ -159,6 +173,7 @@ void SessionTable::check_invariants() const {
     std::size_t open = 0;
     std::size_t idle = 0;
     std::size_t wanting = 0;
+    std::map<AccountId, std::size_t> open_of;
     for (const auto& [no, session] : sessions_) {
         MR_CHECK(session->in_holding == static_cast<bool>(session->primary), "holders are counted");
         MR_CHECK(!session->primary || session->holding(session->primary) != nullptr,
@@ -166,6 +181,8 @@ void SessionTable::check_invariants() const {
         holding += session->in_holding ? 1 : 0;
         claims += session->in_claims ? 1 : 0;
         open += session->ended ? 0 : 1;
+        if (!session->ended)
+            ++open_of[session->account];
         idle += session->in_idle ? 1 : 0;
         wanting += session->in_wanting ? 1 : 0;
         MR_CHECK(session->ended == (ended_.count(no) == 1), "ended sessions are listed");
@@ -177,6 +194,7 @@ void SessionTable::check_invariants() const {
                  "wanting is listed");
         MR_CHECK(!(session->in_claims && session->in_holding), "a claim ends with the slot");
     }
+    MR_CHECK(open_of == open_of_, "open sessions are counted by account");
     MR_CHECK(holding == holding_ && claims == claims_ && open == open_, "counts are true");
     MR_CHECK(idle == idle_.size() && wanting == wanting_.size(), "lists hold nobody else");
 }

@@ -118,6 +118,8 @@ public:
     void refresh(Session& session, bool waiting, TimePoint now, TimePoint not_shed_before);
 
     [[nodiscard]] std::size_t open_count() const { return open_; }
+    // Of one account; those whose first upload is arriving included.
+    [[nodiscard]] std::size_t open_of(const AccountId& account) const;
     [[nodiscard]] std::uint32_t holding_count() const { return holding_; }
     [[nodiscard]] std::uint32_t claims() const { return claims_; }
     // Longest idle first.
@@ -133,6 +135,8 @@ public:
 
 private:
     [[nodiscard]] bool is_idle(const Session& session, TimePoint now) const;
+    void opened(Session& session);
+    void closed(Session& session);
 
     const CoreConfig& config_;
     std::map<SessionNo, std::unique_ptr<Session>> sessions_;
@@ -145,6 +149,7 @@ private:
     std::uint32_t holding_ = 0;
     std::uint32_t claims_ = 0;
     std::size_t open_ = 0;
+    std::map<AccountId, std::size_t> open_of_;  // accounts with open sessions
 };
 
 }  // namespace millrace::orchestrator
