@@ -48,6 +48,17 @@ int run_subcommand(const OrchestratorConfig& config) {
             return commands::join_token_revoke(target, config.target);
         case OrchestratorCommand::stake:
             return commands::stake(target);
+        case OrchestratorCommand::account_add:
+            return commands::account_add(target, config.target, config.account_limits(),
+                                         config.account_streams);
+        case OrchestratorCommand::account_list:
+            return commands::account_list(target);
+        case OrchestratorCommand::account_remove:
+            return commands::account_remove(target, config.target);
+        case OrchestratorCommand::token_key_list:
+            return commands::token_key_list(target);
+        case OrchestratorCommand::token_key_rotate:
+            return commands::token_key_rotate(target);
     }
     return millrace::config::kExitUsage;
 }

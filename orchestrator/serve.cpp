@@ -21,6 +21,9 @@
 #include "common/net/zap.h"
 #include "common/runtime/log.h"
 #include "common/runtime/loop.h"
+#include "common/runtime/wall_clock.h"
+#include "orchestrator/access/accounts.h"
+#include "orchestrator/access/token_keeper.h"
 #include "orchestrator/admin/admin_server.h"
 #include "orchestrator/front/front.h"
 #include "orchestrator/link/enrolment.h"
@@ -41,10 +44,17 @@ constexpr int kDoorkeeperChecksMax = 5;
 constexpr Duration kShutdownMax = std::chrono::seconds(32);
 constexpr Duration kFrontDrainMax = std::chrono::seconds(2);
 constexpr int kExitDoorkeeperDead = 70;
+constexpr Duration kTokenKeysEvery = std::chrono::minutes(1);
 
 int fail(int code, const std::string& message) {
     std::fprintf(stderr, "orchestrator: %s\n", message.c_str());
     return code;
+}
+
+AuthMode auth_mode(config::AuthKind kind) {
+    if (kind == config::AuthKind::webhook)
+        return AuthMode::webhook;
+    return kind == config::AuthKind::accounts ? AuthMode::accounts : AuthMode::none;
 }
 
 PlaybackAccess playback_access(config::PlaybackMode mode) {
@@ -132,6 +142,7 @@ private:
         core.epoch = restored_.epoch;
         core.payload_endpoint = payload_endpoint();
         core.keep_bytes = config_.keep_bytes;
+        core.accounts_only = config_.auth.kind == config::AuthKind::accounts;
         metrics_.emplace(std::string(config::version()), core.payload_budget);
 
         playback_.emplace(PlaybackConfig{config_.playback != config::PlaybackMode::off,
@@ -140,6 +151,7 @@ private:
             Service::Parts{loop_, *store_, *enrolment_, *metrics_, *playback_, *streams_, *link_},
             core);
         link_->attach(*service_);
+        open_access();
         service_->restore(restored_.sessions, enrolled_transcoders());
         store_->on_available([this](bool available) { service_->store_available(available); });
         service_->store_available(store_->available());
@@ -156,6 +168,26 @@ private:
             return fail(config::kExitConfig, "--service-addr: " + started.error().message);
         front_ = std::move(started).value();
         return config::kExitDone;
+    }
+
+    void open_access() {
+        accounts_.emplace(
+            *store_, account_book_,
+            AccountEvents{[this](const AccountId& account, const AccountLimits& limits) {
+                              service_->set_account(account, limits);
+                          },
+                          [this](const AccountId& account) { service_->remove_account(account); }});
+        accounts_->restore(restored_.accounts);
+        tokens_ = std::make_shared<TokenRing>(token_keys(restored_.identity.token_keys));
+        token_keeper_.emplace(*store_, tokens_, restored_.identity.token_keys, wall_now);
+        watch_token_keys();
+    }
+
+    void watch_token_keys() {
+        token_timer_.set(loop_.now() + kTokenKeysEvery, [this] {
+            token_keeper_->forget_expired();
+            watch_token_keys();
+        });
     }
 
     [[nodiscard]] std::vector<RestoredTranscoder> enrolled_transcoders() const {
@@ -186,8 +218,10 @@ private:
         front.public_url = config_.public_url;
         front.body_bytes_max = config_.limits.body_bytes;
         front.renditions_max = config_.limits.renditions;
-        front.tokens = std::make_shared<TokenRing>(
-            TokenKeys{{restored_.identity.token_key_id, restored_.identity.token_secret}});
+        front.auth = auth_mode(config_.auth.kind);
+        front.hook.url = config_.auth.webhook_url.reveal();
+        front.accounts = account_book_;
+        front.tokens = tokens_;
         front.streams = streams_;
         front.playback = playback_access(config_.playback);
         return front;
@@ -208,7 +242,7 @@ private:
 
     int open_admin() {
         auto started = admin::AdminServer::start(
-            {loop_, *service_, *enrolment_, *metrics_, *store_, *link_,
+            {loop_, *service_, *enrolment_, *accounts_, *token_keeper_, *metrics_, *store_, *link_,
              [this] { return stake_ ? stake_->view() : stake::StakeView{}; }},
             {config::to_string(config_.admin_addr), restored_.identity.admin_token,
              std::string(config::version()), restored_.epoch, loop_.now()});
@@ -359,11 +393,16 @@ private:
     std::shared_ptr<LiveStreams> streams_ = std::make_shared<LiveStreams>();
     std::optional<Service> service_;
     std::optional<stake::StakeKeeper> stake_;
+    std::shared_ptr<AccountBook> account_book_ = std::make_shared<AccountBook>();
+    std::optional<Accounts> accounts_;
+    std::shared_ptr<TokenRing> tokens_;
+    std::optional<TokenKeeper> token_keeper_;
     std::unique_ptr<Front> front_;
     std::unique_ptr<admin::AdminServer> admin_;
     std::optional<LocalTranscoder> local_;
     Timer stop_timer_{loop_};
     Timer doorkeeper_timer_{loop_};
+    Timer token_timer_{loop_};
     std::uint64_t doorkeeper_progress_ = 0;
     int doorkeeper_stuck_ = 0;
     bool stopping_ = false;

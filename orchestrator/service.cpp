@@ -96,12 +96,14 @@ void Service::open_session(SessionRequest request, std::function<void(OpenOutcom
     });
 }
 
-void Service::end_session(SessionId session, std::function<void(std::optional<Refusal>)> ended) {
-    loop_.post([this, session = std::move(session), ended = std::move(ended)] {
-        const auto refusal = core_.end_session(session, EndReason::requested, now());
-        settle();
-        ended(refusal);
-    });
+void Service::end_session(SessionId session, std::optional<AccountId> owner,
+                          std::function<void(std::optional<Refusal>)> ended) {
+    loop_.post(
+        [this, session = std::move(session), owner = std::move(owner), ended = std::move(ended)] {
+            const auto refusal = core_.end_session(session, EndReason::requested, now(), owner);
+            settle();
+            ended(refusal);
+        });
 }
 
 // ---- transcoders --------------------------------------------------------------------------------
@@ -170,6 +172,16 @@ void Service::set_stake(std::optional<std::uint32_t> sessions, bool active) {
 void Service::revoke(const TranscoderKey& key) {
     core_.revoke(key, now());
     link_.forget(key);
+    settle();
+}
+
+void Service::set_account(const AccountId& account, const AccountLimits& limits) {
+    core_.set_account(account, limits, now());
+    settle();
+}
+
+void Service::remove_account(const AccountId& account) {
+    core_.remove_account(account, now());
     settle();
 }
 

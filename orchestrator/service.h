@@ -54,7 +54,8 @@ public:
                        std::function<void(Answer)> answered) override;
     void abort_upload(UploadId upload) override;
     void open_session(SessionRequest request, std::function<void(OpenOutcome)> opened) override;
-    void end_session(SessionId session, std::function<void(std::optional<Refusal>)> ended) override;
+    void end_session(SessionId session, std::optional<AccountId> owner,
+                     std::function<void(std::optional<Refusal>)> ended) override;
 
     // LinkEvents
     void link_message(const TranscoderKey& from, const FromTranscoder& message) override;
@@ -73,6 +74,8 @@ public:
     void set_stake(std::optional<std::uint32_t> sessions, bool active);
     void set_operator_limit(std::optional<std::uint32_t> sessions);
     void revoke(const TranscoderKey& key);
+    void set_account(const AccountId& account, const AccountLimits& limits);
+    void remove_account(const AccountId& account);
     void store_available(bool available);
 
     // No new work from here on; `drained` is called once nothing is in flight.

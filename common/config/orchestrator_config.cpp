@@ -54,17 +54,31 @@ Result<PlaybackMode> parse_playback(const std::string& text) {
     return error(ErrorKind::bad_input, "must be public, token or off, not " + quote(text));
 }
 
-Result<bool> parse_auth(const std::string& text) {
+// The sentences do not quote the text: a webhook's URL may hold a secret.
+Result<AuthSetting> parse_auth(const std::string& text) {
     if (text == "none")
-        return true;
-    return error(ErrorKind::bad_input,
-                 "this version can only do none: accounts and webhooks are not there yet");
+        return AuthSetting{AuthKind::none, {}};
+    if (text == "accounts")
+        return AuthSetting{AuthKind::accounts, {}};
+    constexpr std::string_view kWebhook = "webhook:";
+    if (!text.starts_with(kWebhook))
+        return error(ErrorKind::bad_input, "must be none, accounts, webhook:URL or webhook:@FILE");
+    auto url = parse_secret(text.substr(kWebhook.size()));
+    if (!url)
+        return url.error();
+    const std::string& revealed = url->reveal();
+    const std::string base = revealed.substr(0, revealed.find('?'));
+    const bool plain = std::all_of(revealed.begin(), revealed.end(),
+                                   [](char c) { return c > 0x20 && c < 0x7f && c != '#'; });
+    if (!plain || !parse_base_url(base))
+        return error(ErrorKind::bad_input,
+                     "webhook: must be followed by a URL like https://auth.example/live?key=x");
+    return AuthSetting{AuthKind::webhook, *std::move(url)};
 }
 
 // Everything is bound to one configuration and to what only the checks need.
 struct Table {
     OrchestratorConfig config;
-    bool auth_none = false;
     std::string default_dir;
 
     void add_addresses(std::vector<Flag>& flags);
@@ -78,6 +92,7 @@ struct Table {
     void check_all(const Given& given, Mistakes& mistakes);
     Command client(std::string name, std::string help);
     Command client_with_target(std::string name, std::string help, std::string what);
+    Command account_add();
     Program program();
 };
 
@@ -128,8 +143,12 @@ void Table::add_work(std::vector<Flag>& flags) {
     flags.push_back(value_flag({"ladder", "FILE|NAMES", "default ladder: JSON file or preset names",
                                 std::string(kDefaultLadder)},
                                config.ladder, accept_ladder));
-    flags.push_back(value_flag({"auth", "MODE", "who may push: none", "none on loopback"},
-                               auth_none, parse_auth));
+    flags.push_back(
+        value_flag({"auth", "MODE",
+                    "who may push: none (everybody), accounts (see account add), webhook:URL or "
+                    "webhook:@FILE (go-livepeer's auth webhook)",
+                    "none on loopback"},
+                   config.auth, parse_auth));
     flags.push_back(value_flag(
         {"playback", "MODE", "who may watch: public, token (the one in playback_url) or off",
          "public on loopback, else token"},
@@ -201,9 +220,9 @@ void Table::check_serve(const Given& given, Mistakes& mistakes) {
                             "is needed too: --tls-cert and --tls-key belong together"});
     const bool reachable = !is_loopback(config.service_addr.host);
     if (reachable && !given.has("auth"))
-        mistakes.push_back({given.origin("auth"), "is required when others can reach " +
-                                                      to_string(config.service_addr) +
-                                                      " (--service-addr); this version has none"});
+        mistakes.push_back({given.origin("auth"),
+                            "is required when others can reach " + to_string(config.service_addr) +
+                                " (--service-addr): none, accounts or webhook:URL"});
     if (reachable && !given.has("playback"))
         config.playback = PlaybackMode::token;
     if (!given.has("payload-addr") && !config.handed.payload) {
@@ -239,6 +258,26 @@ Command Table::client_with_target(std::string name, std::string help, std::strin
     };
     command.positionals.push_back({std::move(what), false, set});
     return command;
+}
+
+Command Table::account_add() {
+    Command add = client_with_target("account add", "make an account and print its key", "NAME");
+    add.flags.push_back(
+        value_flag({"max-sessions", "N|auto", "sessions open at once; auto = no limit", "auto"},
+                   config.max_sessions, operator_limit));
+    add.flags.push_back(
+        value_flag({"max-segments-per-minute", "N", "segments accepted", "no limit"},
+                   config.account_segments, count(1, kAccountRateMax)));
+    add.flags.push_back(
+        value_flag({"max-bytes-per-second", "BYTES", "bytes of segments accepted", "no limit"},
+                   config.account_bytes, bytes(1, kAccountRateMax)));
+    add.flags.push_back(
+        value_flag({"max-pixels-per-second", "N", "pixels encoded, all renditions", "no limit"},
+                   config.account_pixels, count(1, kAccountRateMax)));
+    add.flags.push_back(list_flag(
+        {"stream", "NAME|PREFIX*", "streams it may use; repeatable", "all"}, config.account_streams,
+        [](const std::string& text) -> Result<std::string> { return text; }));
+    return add;
 }
 
 Program Table::program() {
@@ -279,7 +318,13 @@ Program Table::program() {
                         std::move(token),
                         client("join-token list", "join tokens that exist"),
                         client_with_target("join-token revoke", "end a join token", "ID"),
-                        client("stake", "what stake is known and what it allows")};
+                        client("stake", "what stake is known and what it allows"),
+                        account_add(),
+                        client("account list", "accounts and their limits"),
+                        client_with_target("account remove",
+                                           "end an account: its key, tokens and sessions", "NAME"),
+                        client("token-key list", "keys that sign session and playback tokens"),
+                        client("token-key rotate", "sign with a new key from now on")};
     return program;
 }
 

@@ -15,6 +15,7 @@
 #include "common/config/secret.h"
 #include "common/config/stake_config.h"
 #include "common/config/values.h"
+#include "common/domain/account.h"
 #include "common/domain/rendition.h"
 
 namespace millrace::config {
@@ -33,6 +34,17 @@ enum class OrchestratorCommand : std::uint8_t {
     join_token_list,
     join_token_revoke,
     stake,
+    account_add,
+    account_list,
+    account_remove,
+    token_key_list,
+    token_key_rotate,
+};
+
+enum class AuthKind : std::uint8_t { none, accounts, webhook };
+struct AuthSetting {
+    AuthKind kind = AuthKind::none;
+    Secret webhook_url;  // its query may hold a secret
 };
 
 enum class PlaybackMode : std::uint8_t { public_, token, off };
@@ -78,6 +90,7 @@ struct OrchestratorConfig {
         max_sessions;  // nothing = no limit of its own; for serve and the max-sessions command
     std::uint32_t local_transcoder = 0;  // slots
     Ladder ladder;
+    AuthSetting auth;
     PlaybackMode playback = PlaybackMode::public_;  // when not given: token beyond loopback
     std::uint64_t keep_bytes = 1ULL << 30;
     std::uint32_t playlist_segments = 6;  // 0 = all
@@ -91,6 +104,15 @@ struct OrchestratorConfig {
     std::string target;  // NAME of drain, cordon, uncordon; ID of session end and join-token revoke
     Duration token_ttl = std::chrono::hours(24);  // 0 = for ever
     bool token_once = false;
+    std::vector<std::string> account_streams;  // names and prefixes
+    std::optional<std::uint64_t> account_segments;
+    std::optional<std::uint64_t> account_bytes;
+    std::optional<std::uint64_t> account_pixels;
+
+    // Of account add.
+    [[nodiscard]] AccountLimits account_limits() const {
+        return {max_sessions, account_segments, account_bytes, account_pixels};
+    }
 };
 
 [[nodiscard]] Setup<OrchestratorConfig> read_orchestrator_config(const Invocation& invocation,

@@ -38,6 +38,7 @@ constexpr std::array<Row, kApiCodeCount> kRows{{
     {"DeadlineExceeded", 504, true},
     {"MethodNotAllowed", 405, false},
     {"RangeNotSatisfiable", 416, false},
+    {"AuthUnavailable", 503, true},
 }};
 // clang-format on
 

@@ -32,8 +32,9 @@ enum class ApiCode : std::uint8_t {
     deadline_exceeded,
     method_not_allowed,
     range_not_satisfiable,
+    auth_unavailable,
 };
-inline constexpr int kApiCodeCount = 22;
+inline constexpr int kApiCodeCount = 23;
 
 // The `code` of the contract, e.g. "OrchestratorBusy".
 [[nodiscard]] std::string_view name(ApiCode code);

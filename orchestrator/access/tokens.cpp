@@ -131,6 +131,10 @@ std::string make_playback_token(const TokenKeys& keys, const PlaybackClaims& cla
                   {claims.stream.value, claims.account.value, claims.account_key});
 }
 
+bool is_session_token(std::string_view text) {
+    return text.starts_with(kSessionPrefix);
+}
+
 Result<SessionClaims> read_session_token(const TokenKeys& keys, std::string_view token,
                                          WallTime now) {
     const auto found = opened(keys, kSessionPrefix, token, 4);

@@ -56,6 +56,9 @@ struct PlaybackClaims {
 [[nodiscard]] std::string make_session_token(const TokenKeys& keys, const SessionClaims& claims);
 [[nodiscard]] std::string make_playback_token(const TokenKeys& keys, const PlaybackClaims& claims);
 
+// Written like one; whether it is good is another question.
+[[nodiscard]] bool is_session_token(std::string_view text);
+
 // bad_input: malformed, unknown key or forged (the message does not say which: it would help only a
 // forger). timeout: genuine, but expired.
 [[nodiscard]] Result<SessionClaims> read_session_token(const TokenKeys& keys,

@@ -10,6 +10,7 @@
 #include "common/http/router.h"
 #include "common/http/server.h"
 #include "common/runtime/wall_clock.h"
+#include "orchestrator/admin/access_api.h"
 #include "orchestrator/admin/status_json.h"
 #include "orchestrator/link/enrolment.h"
 #include "orchestrator/link/transcoder_link.h"
@@ -118,7 +119,31 @@ private:
             if (authorised(e))
                 parts_.loop.post([this, e] { e->respond(list_tokens()); });
         });
+        reads("/accounts", [this] { return list_accounts(parts_.accounts); });
+        reads("/token-keys", [this] { return list_token_keys(parts_.token_keys); });
         posts();
+        access_posts();
+    }
+
+    // A GET that is open on loopback, answered on the loop.
+    void reads(std::string_view pattern, std::function<http::Response()> answer) {
+        router_.on(http::Method::get, pattern, [this, answer](const Exchange& e, const Path&) {
+            if (open_ || authorised(e))
+                parts_.loop.post([e, answer] { e->respond(answer()); });
+        });
+    }
+
+    void access_posts() {
+        on_post("/accounts", [this](const Exchange& e, const Path&, const json& body) {
+            add_account(parts_.accounts, e, body);
+        });
+        on_post("/accounts/{name}/remove",
+                [this](const Exchange& e, const Path& path, const json&) {
+                    remove_account(parts_.accounts, e, {path["name"]});
+                });
+        on_post("/token-keys/rotate", [this](const Exchange& e, const Path&, const json&) {
+            rotate_token_key(parts_.token_keys, e);
+        });
     }
 
     void posts() {
@@ -130,10 +155,11 @@ private:
                         command_transcoder(e, path["name"], what);
                     });
         on_post("/sessions/{id}/end", [this](const Exchange& e, const Path& path, const json&) {
-            parts_.service.end_session({path["id"]}, [e](const std::optional<Refusal>& refusal) {
-                e->respond(refusal ? problem(refusal->code, refusal->detail)
-                                   : json_response(200, json{{"ended", true}}));
-            });
+            parts_.service.end_session(
+                {path["id"]}, std::nullopt, [e](const std::optional<Refusal>& refusal) {
+                    e->respond(refusal ? problem(refusal->code, refusal->detail)
+                                       : json_response(200, json{{"ended", true}}));
+                });
         });
         on_post("/max-sessions", [this](const Exchange& e, const Path&, const json& body) {
             set_max_sessions(e, body);

@@ -15,9 +15,11 @@
 #include "orchestrator/stake/stake_view.h"
 
 namespace millrace::orchestrator {
+class Accounts;
 class Service;
 class Enrolment;
 class MetricsView;
+class TokenKeeper;
 class TranscoderLink;
 namespace store {
 class Store;
@@ -40,6 +42,8 @@ public:
         Loop& loop;
         Service& service;
         Enrolment& enrolment;
+        Accounts& accounts;
+        TokenKeeper& token_keys;
         MetricsView& metrics;
         store::Store& store;
         const TranscoderLink& link;

@@ -1,6 +1,5 @@
 #include "orchestrator/commands/commands.h"
 
-#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -9,69 +8,12 @@
 
 #include "common/config/exit_code.h"
 #include "common/http/target.h"
+#include "orchestrator/commands/table.h"
 
 namespace millrace::orchestrator::commands {
 namespace {
 
 using nlohmann::json;
-using Row = std::vector<std::string>;
-
-// Columns as wide as their widest cell, two blanks apart.
-void print_table(const Row& head, const std::vector<Row>& rows) {
-    std::vector<std::size_t> widths;
-    for (const std::string& cell : head)
-        widths.push_back(cell.size());
-    for (const Row& row : rows)
-        for (std::size_t i = 0; i < row.size(); ++i)
-            widths[i] = std::max(widths[i], row[i].size());
-    const auto line = [&widths](const Row& row) {
-        std::string text;
-        for (std::size_t i = 0; i < row.size(); ++i)
-            text += fmt::format("{:<{}}{}", row[i], widths[i], i + 1 < row.size() ? "  " : "");
-        text.erase(text.find_last_not_of(' ') + 1);
-        fmt::print("{}\n", text);
-    };
-    line(head);
-    for (const Row& row : rows)
-        line(row);
-}
-
-// A JSON value as a table cell: text without quotes, null as a dash.
-std::string cell(const json& object, const char* key) {
-    const auto found = object.find(key);
-    if (found == object.end() || found->is_null())
-        return "-";
-    if (found->is_number_float())
-        return fmt::format("{:.2f}", found->get<double>());
-    const std::string text = found->is_string() ? found->get<std::string>() : found->dump();
-    return text.empty() ? "-" : text;
-}
-
-std::vector<Row> rows_of(const json& list, const std::vector<const char*>& keys) {
-    std::vector<Row> rows;
-    for (const json& item : list) {
-        Row row;
-        for (const char* key : keys)
-            row.push_back(cell(item, key));
-        rows.push_back(std::move(row));
-    }
-    return rows;
-}
-
-// Asks and hands the answer to `print`, unless the caller wants it raw.
-template <class Print>
-int show(const AdminTarget& target, const std::string& method, const std::string& path,
-         const json& body, Print print) {
-    const auto answer = ask(target, method, path, body);
-    if (const int* code = std::get_if<int>(&answer))
-        return *code;
-    const json& value = std::get<json>(answer);
-    if (target.json)
-        fmt::print("{}\n", value.dump(2));
-    else
-        print(value);
-    return config::kExitDone;
-}
 
 void print_transcoders(const json& list) {
     print_table({"NAME", "STATE", "CAPACITY", "LOAD", "REALTIME", "FAILURES", "RTT MS", "VERSION"},

@@ -5,8 +5,10 @@
 // Thread: the caller's; blocking.
 
 #include <string>
+#include <vector>
 
 #include "common/base/time.h"
+#include "common/domain/account.h"
 #include "orchestrator/commands/admin_client.h"
 
 namespace millrace::orchestrator::commands {
@@ -24,5 +26,12 @@ int join_token(const AdminTarget& target, Duration ttl, bool once);
 int join_token_list(const AdminTarget& target);
 int join_token_revoke(const AdminTarget& target, const std::string& id);
 int stake(const AdminTarget& target);
+// Prints the key alone, so that a script can catch it; nobody can print it again.
+int account_add(const AdminTarget& target, const std::string& name, const AccountLimits& limits,
+                const std::vector<std::string>& streams);
+int account_list(const AdminTarget& target);
+int account_remove(const AdminTarget& target, const std::string& name);
+int token_key_list(const AdminTarget& target);
+int token_key_rotate(const AdminTarget& target);
 
 }  // namespace millrace::orchestrator::commands

@@ -1,9 +1,11 @@
 #pragma once
-// Who is asking: the session token in `Authorization: Bearer` or `?token=`.
+// Who is asking: an account key or a session token in `Authorization: Bearer` or `?token=`, judged as
+// --auth says.
 //
-// Thread: any; pure but for the clock in the context.
+// Thread: any; pure but for the clock and the account book in the context.
 
 #include <optional>
+#include <string>
 #include <string_view>
 #include <variant>
 
@@ -21,10 +23,22 @@ struct Shown {
 };
 [[nodiscard]] Shown shown_by(const http::Request& request);
 
-// The claims of a valid token; nothing when none was shown (--auth none lets that pass); a problem
-// when the one shown is not good: a wrong token is never treated as none.
-using Credentials = std::variant<std::optional<SessionClaims>, http::Problem>;
+// Somebody who may be served.
+struct Caller {
+    AccountId account;                     // empty: nobody in particular
+    std::string account_key;               // id of its key, for the tokens it is given
+    std::optional<SessionClaims> session;  // it showed the token of this session
+    bool ask_hook = false;                 // the webhook decides (hook_desk.h)
+};
 
-[[nodiscard]] Credentials credentials_of(const http::Request& request, const FrontContext& context);
+// Unauthorized when nothing good was shown where something is needed; what is shown and wrong is never
+// treated as nothing.
+using CallerOrProblem = std::variant<Caller, http::Problem>;
+[[nodiscard]] CallerOrProblem caller_of(const http::Request& request, const FrontContext& context);
+
+// Forbidden: the token is for another stream, or the account may not use this one.
+[[nodiscard]] std::optional<http::Problem> stream_refused(const Caller& caller,
+                                                          const StreamName& stream,
+                                                          const FrontContext& context);
 
 }  // namespace millrace::orchestrator

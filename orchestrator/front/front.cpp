@@ -3,6 +3,7 @@
 #include <future>
 
 #include "orchestrator/front/context.h"
+#include "orchestrator/front/hook_desk.h"
 #include "orchestrator/front/ingest.h"
 #include "orchestrator/front/sessions.h"
 #include "orchestrator/front/watching.h"
@@ -20,6 +21,7 @@ WallTime system_wall() {
 struct Front::Impl {
     std::shared_ptr<FrontContext> context = std::make_shared<FrontContext>();
     http::Router router;
+    std::unique_ptr<HookDesk> hook;
     std::unique_ptr<http::Server> server;  // last: its threads use everything above
 
     void add_routes(Playback& playback) {
@@ -47,6 +49,13 @@ Result<std::unique_ptr<Front>> Front::start(FrontConfig config, IngestPort& port
     context.pool = std::move(pool);
     context.body_bytes_max = config.body_bytes_max;
     context.renditions_max = config.renditions_max;
+    context.auth = config.auth;
+    if (config.auth == AuthMode::webhook) {
+        config.hook.renditions_max = config.renditions_max;
+        impl->hook = std::make_unique<HookDesk>(std::move(config.hook), config.streams);
+        context.hook = impl->hook.get();
+    }
+    context.accounts = std::move(config.accounts);
     context.tokens = std::move(config.tokens);
     context.streams = std::move(config.streams);
     context.playback = config.playback;
@@ -76,6 +85,7 @@ Result<std::unique_ptr<Front>> Front::start(FrontConfig config, IngestPort& port
 Front::~Front() {
     impl_->server.reset();  // ends the bodies that are arriving, which aborts their uploads
     impl_->context->closed = true;
+    impl_->hook.reset();  // waits for the questions that are being asked
 }
 
 const std::string& Front::local_endpoint() const {

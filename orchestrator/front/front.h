@@ -1,6 +1,6 @@
 #pragma once
-// Front: the HTTP service that broadcasters and players touch (contract.md, section 4), with
-// --auth none: a push without a token is let in, a token that is shown has to be good.
+// Front: the HTTP service that broadcasters and players touch (contract.md, section 4). With --auth none a
+// push without a token is let in; a token that is shown has to be good.
 //
 // Thread: start, begin_drain, wait_drained and destruction by the owner; it serves on threads of its
 // own. Owner: main. The port, the playback and the pool outlive it.
@@ -12,6 +12,7 @@
 
 #include "common/base/result.h"
 #include "common/http/server.h"
+#include "orchestrator/front/auth_hook.h"
 #include "orchestrator/front/context.h"
 #include "orchestrator/front/ingest_port.h"
 #include "orchestrator/front/playback.h"
@@ -23,8 +24,11 @@ struct FrontConfig {
     std::string public_url;      // empty = from the address as bound; a final slash is dropped
     std::uint64_t body_bytes_max = 32ULL << 20;  // of one segment
     std::size_t renditions_max = kRenditionsMax;
-    std::shared_ptr<const TokenRing> tokens;     // at least one key
-    std::shared_ptr<const LiveStreams> streams;  // whose a stream is
+    AuthMode auth = AuthMode::none;
+    HookOptions hook;                             // with --auth webhook
+    std::shared_ptr<const AccountBook> accounts;  // with --auth accounts
+    std::shared_ptr<const TokenRing> tokens;      // at least one key
+    std::shared_ptr<const LiveStreams> streams;   // whose a stream is
     PlaybackAccess playback = PlaybackAccess::everybody;
     // Wall clock, for the life of tokens; empty = the system's.
     std::function<WallTime()> wall = nullptr;

@@ -6,6 +6,7 @@
 #include "common/runtime/sha256.h"
 #include "orchestrator/front/answer.h"
 #include "orchestrator/front/credentials.h"
+#include "orchestrator/front/hook_desk.h"
 #include "orchestrator/front/ladder_request.h"
 #include "orchestrator/front/names.h"
 #include "orchestrator/front/sniff.h"
@@ -48,19 +49,14 @@ std::optional<Problem> describe_name(const std::string& stream, const std::strin
     return std::nullopt;
 }
 
-std::optional<Problem> describe_session(const http::Request& request, const FrontContext& context,
-                                        UploadRequest& upload) {
-    const Credentials credentials = credentials_of(request, context);
-    if (const auto* problem = std::get_if<Problem>(&credentials))
-        return *problem;
+std::optional<Problem> describe_caller(const Caller& caller, const FrontContext& context,
+                                       UploadRequest& upload) {
+    if (auto problem = stream_refused(caller, upload.stream, context))
+        return problem;
     upload.fresh_id = random_session_id();
-    const auto& claims = std::get<std::optional<SessionClaims>>(credentials);
-    if (!claims)
-        return std::nullopt;
-    if (claims->stream != upload.stream)
-        return Problem{ApiCode::forbidden, "the token is for another stream", {}};
-    upload.session = claims->session;
-    upload.account = claims->account;
+    upload.account = caller.account;
+    if (caller.session)
+        upload.session = caller.session->session;
     return std::nullopt;
 }
 
@@ -105,13 +101,13 @@ std::optional<Problem> check_length(const http::Request& request, const FrontCon
 }
 
 // The first problem in the contract's order of precedence, as far as the head tells.
-Described describe(const http::Request& request, const FrontContext& context,
+Described describe(const http::Request& request, const Caller& caller, const FrontContext& context,
                    const std::string& stream, const std::string& name) {
     UploadRequest upload;
     upload.content_length = request.content_length;
     if (auto problem = describe_name(stream, name, upload))
         return *problem;
-    if (auto problem = describe_session(request, context, upload))
+    if (auto problem = describe_caller(caller, context, upload))
         return *problem;
     if (auto problem = describe_duration(request, upload))
         return *problem;
@@ -126,16 +122,15 @@ Described describe(const http::Request& request, const FrontContext& context,
 
 class Upload : public std::enable_shared_from_this<Upload> {
 public:
-    Upload(FrontContextPtr context, ExchangePtr exchange)
+    Upload(FrontContextPtr context, ExchangePtr exchange, Caller caller)
         : context_(std::move(context)),
           exchange_(std::move(exchange)),
+          caller_(std::move(caller)),
           multipart_(wants_multipart(exchange_->request())) {}
 
     void begin(UploadRequest request) {
         if (context_->closed)
             return;  // letting go answers
-        stream_ = request.stream;
-        account_ = request.account;
         context_->port->begin_upload(std::move(request),
                                      [self = shared_from_this()](const UploadDecision& decision) {
                                          self->decided(decision);
@@ -187,8 +182,9 @@ private:
         if (multipart_)
             return exchange_->respond(multipart_answer(segment, random_session_id().value));
         const bool shown = context_->playback != PlaybackAccess::nobody;
-        exchange_->respond(json_answer(segment, shown ? context_->public_url : std::string(),
-                                       watch_query(stream_, account_, {}, *context_)));
+        exchange_->respond(json_answer(
+            segment, shown ? context_->public_url : std::string(),
+            watch_query(segment.stream, caller_.account, caller_.account_key, *context_)));
     }
 
     void refuse_garbage() {
@@ -202,9 +198,8 @@ private:
 
     FrontContextPtr context_;
     ExchangePtr exchange_;
+    Caller caller_;
     bool multipart_;
-    StreamName stream_;
-    AccountId account_;
     UploadId id_;
     Sha256Hasher hasher_;
     Sniffer sniffer_;
@@ -220,14 +215,33 @@ void ignore_body(const FrontContextPtr& context, const ExchangePtr& exchange) {
 
 void put_live(const FrontContextPtr& context, const ExchangePtr& exchange,
               const http::PathParameters& path) {
+    const CallerOrProblem found = caller_of(exchange->request(), *context);
+    if (const auto* problem = std::get_if<Problem>(&found))
+        return refuse(exchange, *problem);
     if (is_playlist_name(path["name"]) && valid_file_name(path["name"]) &&
         valid_stream_name(path["stream"]))
         return ignore_body(context, exchange);
-    Described described = describe(exchange->request(), *context, path["stream"], path["name"]);
+    const auto& caller = std::get<Caller>(found);
+    Described described =
+        describe(exchange->request(), caller, *context, path["stream"], path["name"]);
     if (const auto* problem = std::get_if<Problem>(&described))
         return refuse(exchange, *problem);
-    std::make_shared<Upload>(context, exchange)
-        ->begin(std::get<UploadRequest>(std::move(described)));
+    auto upload = std::make_shared<Upload>(context, exchange, caller);
+    auto request = std::get<UploadRequest>(std::move(described));
+    if (!caller.ask_hook)
+        return upload->begin(std::move(request));
+    const StreamName pushed = request.stream;
+    const std::string url = live_url(*context, pushed) + '/' + http::percent_encode(path["name"]);
+    context->hook->admit(
+        exchange->request(), pushed, url,
+        [upload, exchange, request = std::move(request)](const HookOutcome& outcome) mutable {
+            if (const auto* problem = std::get_if<Problem>(&outcome))
+                return refuse(exchange, *problem);
+            if (auto problem =
+                    apply(std::get<HookAdmission>(outcome), request.stream, request.ladder))
+                return refuse(exchange, *problem);
+            upload->begin(std::move(request));
+        });
 }
 
 }  // namespace
@@ -240,7 +254,10 @@ void add_ingest_routes(http::Router& router, const FrontContextPtr& context) {
     router.on(http::Method::post, "/live/{stream}/{name}", put);
     // ffmpeg deletes segments that leave its own playlist; ours leave by themselves.
     router.on(http::Method::del, "/live/{stream}/{name}",
-              [](const ExchangePtr& exchange, const http::PathParameters& path) {
+              [context](const ExchangePtr& exchange, const http::PathParameters& path) {
+                  const CallerOrProblem caller = caller_of(exchange->request(), *context);
+                  if (const auto* problem = std::get_if<Problem>(&caller))
+                      return refuse(exchange, *problem);
                   if (!valid_stream_name(path["stream"]) || !valid_file_name(path["name"]))
                       return refuse(exchange, {ApiCode::bad_request, "no such names", {}});
                   exchange->respond(http::text_response(200, "text/plain", ""));

@@ -31,8 +31,8 @@ public:
     virtual void abort_upload(UploadId upload) = 0;
 
     virtual void open_session(SessionRequest request, std::function<void(OpenOutcome)> opened) = 0;
-    // Nothing = ended.
-    virtual void end_session(SessionId session,
+    // Nothing = ended. `owner`: only one of this account; none = anybody's.
+    virtual void end_session(SessionId session, std::optional<AccountId> owner,
                              std::function<void(std::optional<Refusal>)> ended) = 0;
 };
 

@@ -7,6 +7,7 @@
 #include "common/http/target.h"
 #include "orchestrator/front/answer.h"
 #include "orchestrator/front/credentials.h"
+#include "orchestrator/front/hook_desk.h"
 #include "orchestrator/front/ladder_request.h"
 #include "orchestrator/front/names.h"
 #include "orchestrator/front/watching.h"
@@ -53,8 +54,7 @@ std::vector<http::ProblemField> read_document(const json& document, std::size_t 
     return mistakes;
 }
 
-Described describe(const Payload& body, const std::optional<SessionClaims>& claims,
-                   const FrontContext& context) {
+Described describe(const Payload& body, const Caller& caller, const FrontContext& context) {
     const auto document = config::parse_json(text_of(body));
     if (!document)
         return Problem{
@@ -64,28 +64,33 @@ Described describe(const Payload& body, const std::optional<SessionClaims>& clai
     if (!mistakes.empty())
         return Problem{ApiCode::bad_request, "the session cannot be opened as asked",
                        std::move(mistakes)};
+    if (auto problem = stream_refused(caller, request.stream, context))
+        return *problem;
     // The token of an ended session reopens it under its id.
-    if (claims && claims->stream != request.stream)
-        return Problem{ApiCode::forbidden, "the token is for another stream", {}};
-    request.id = claims ? claims->session : random_session_id();
-    request.account = claims ? claims->account : AccountId{};
+    request.id = caller.session ? caller.session->session : random_session_id();
+    request.account = caller.account;
     return request;
 }
 
+std::string playback_url(const StreamName& stream, const Caller& caller,
+                         const FrontContext& context) {
+    return context.public_url + "/stream/" + http::percent_encode(stream.value) + ".m3u8" +
+           watch_query(stream, caller.account, caller.account_key, context);
+}
+
 http::Response opened_answer(const SessionOpened& opened, const SessionRequest& request,
-                             const FrontContext& context) {
-    SessionClaims claims{opened.id, request.stream, request.account, {}, context.wall()};
+                             const Caller& caller, const FrontContext& context) {
+    SessionClaims claims{opened.id, request.stream, caller.account, caller.account_key,
+                         context.wall()};
     claims.expires_at.ms += to_ms(kTokenLife);
-    const std::string name = http::percent_encode(request.stream.value);
     nlohmann::ordered_json answer{{"session_id", opened.id.value},
                                   {"token", make_session_token(*context.tokens->keys(), claims)},
                                   {"expires_at", rfc3339(claims.expires_at)},
-                                  {"upload_url", context.public_url + "/live/" + name},
+                                  {"upload_url", live_url(context, request.stream)},
                                   {"playback_url", nullptr},
                                   {"renditions", json::array()}};
     if (context.playback != PlaybackAccess::nobody)
-        answer["playback_url"] = context.public_url + "/stream/" + name + ".m3u8" +
-                                 watch_query(request.stream, request.account, {}, context);
+        answer["playback_url"] = playback_url(request.stream, caller, context);
     for (const RenditionSpec& spec : opened.ladder)
         answer["renditions"].push_back(spec.name);
     http::Response response = http::text_response(201, "application/json", answer.dump() + "\n");
@@ -95,62 +100,89 @@ http::Response opened_answer(const SessionOpened& opened, const SessionRequest& 
 }
 
 http::Response answer_of(const OpenOutcome& outcome, const SessionRequest& request,
-                         const FrontContext& context) {
+                         const Caller& caller, const FrontContext& context) {
     if (const auto* refusal = std::get_if<Refusal>(&outcome))
         return refusal_answer(*refusal);
     if (const auto* exists = std::get_if<SessionExists>(&outcome)) {
         Problem problem{
             ApiCode::conflict, "the stream has a live session: " + exists->id.value, {}};
         problem.members = {{"session_id", exists->id.value}};
+        // Its owner asks; a session that a push opened has no other way to tell it.
+        if (context.playback != PlaybackAccess::nobody)
+            problem.members.emplace_back("playback_url",
+                                         playback_url(request.stream, caller, context));
         return http::to_response(problem);
     }
-    return opened_answer(std::get<SessionOpened>(outcome), request, context);
+    return opened_answer(std::get<SessionOpened>(outcome), request, caller, context);
+}
+
+void open_admitted(const FrontContextPtr& context, const ExchangePtr& exchange,
+                   const SessionRequest& request, const Caller& caller) {
+    if (context->closed)
+        return;
+    context->port->open_session(
+        request, [context, exchange, request, caller](const OpenOutcome& outcome) {
+            exchange->respond(answer_of(outcome, request, caller, *context));
+        });
 }
 
 void open(const FrontContextPtr& context, const ExchangePtr& exchange, const Payload& body,
-          const std::optional<SessionClaims>& claims) {
-    Described described = describe(body, claims, *context);
+          const Caller& caller) {
+    Described described = describe(body, caller, *context);
     if (const auto* problem = std::get_if<Problem>(&described))
         return exchange->respond(http::to_response(*problem));
-    if (context->closed)
-        return;
     auto request = std::get<SessionRequest>(std::move(described));
-    context->port->open_session(request, [context, exchange, request](const OpenOutcome& outcome) {
-        exchange->respond(answer_of(outcome, request, *context));
-    });
+    if (!caller.ask_hook)
+        return open_admitted(context, exchange, request, caller);
+    const StreamName asked = request.stream;
+    context->hook->admit(exchange->request(), asked, live_url(*context, asked),
+                         [context, exchange, caller,
+                          request = std::move(request)](const HookOutcome& outcome) mutable {
+                             if (const auto* problem = std::get_if<Problem>(&outcome))
+                                 return exchange->respond(http::to_response(*problem));
+                             if (auto problem = apply(std::get<HookAdmission>(outcome),
+                                                      request.stream, request.ladder))
+                                 return exchange->respond(http::to_response(*problem));
+                             open_admitted(context, exchange, request, caller);
+                         });
 }
 
 void post_session(const FrontContextPtr& context, const ExchangePtr& exchange) {
-    const Credentials credentials = credentials_of(exchange->request(), *context);
-    if (const auto* problem = std::get_if<Problem>(&credentials))
+    const CallerOrProblem found = caller_of(exchange->request(), *context);
+    if (const auto* problem = std::get_if<Problem>(&found))
         return exchange->respond(http::to_response(*problem));
     exchange->read_body(
         {kBodyMax, context->pool},
-        [context, exchange, claims = std::get<std::optional<SessionClaims>>(credentials)](
-            const Result<PayloadPtr>& body) {
+        [context, exchange, caller = std::get<Caller>(found)](const Result<PayloadPtr>& body) {
             if (body)
-                open(context, exchange, **body, claims);
+                open(context, exchange, **body, caller);
         });
 }
 
 void delete_session(const FrontContextPtr& context, const ExchangePtr& exchange,
                     const std::string& id) {
-    const Credentials credentials = credentials_of(exchange->request(), *context);
-    if (const auto* problem = std::get_if<Problem>(&credentials))
+    const CallerOrProblem found = caller_of(exchange->request(), *context);
+    if (const auto* problem = std::get_if<Problem>(&found))
         return exchange->respond(http::to_response(*problem));
-    const auto& claims = std::get<std::optional<SessionClaims>>(credentials);
-    if (claims && claims->session.value != id)
+    const auto& caller = std::get<Caller>(found);
+    if (caller.ask_hook)
+        return exchange->respond(
+            http::to_response({ApiCode::unauthorized, "this needs the session's token", {}}));
+    if (caller.session && caller.session->session.value != id)
         return exchange->respond(
             http::to_response({ApiCode::forbidden, "the token is for another session", {}}));
     if (!valid_session_id(id))
         return exchange->respond(http::to_response({ApiCode::not_found, "no such session", {}}));
     if (context->closed)
         return;
-    context->port->end_session({id}, [exchange](const std::optional<Refusal>& refusal) {
-        http::Response done;
-        done.status = 204;
-        exchange->respond(refusal ? refusal_answer(*refusal) : std::move(done));
-    });
+    const bool owned = context->auth == AuthMode::accounts;
+    context->port->end_session(
+        {id}, owned ? std::optional(caller.account) : std::nullopt,
+        [exchange](const std::optional<Refusal>& refusal) {
+            http::Response done;
+            done.status = 204;
+            exchange->respond(refusal ? refusal_answer(*refusal) : std::move(done));
+        });
 }
 
 }  // namespace

@@ -25,6 +25,9 @@ WatchVerdict may_watch(const http::Request& request, const StreamName& stream,
     const auto claims = read_playback_token(*context.tokens->keys(), *shown.text, context.wall());
     if (!claims)
         return Problem{ApiCode::unauthorized, claims.error().message, {}};
+    const bool accounts = context.auth == AuthMode::accounts;
+    if (accounts && !context.accounts->has(claims->account, claims->account_key))
+        return Problem{ApiCode::unauthorized, "the account of this token was removed", {}};
     if (claims->stream != stream)
         return stranger();
     const auto owner = context.streams->owner(stream);

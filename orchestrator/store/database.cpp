@@ -8,6 +8,7 @@
 
 #include "common/config/ladder_json.h"
 #include "common/net/keys.h"
+#include "orchestrator/store/access_rows.h"
 #include "orchestrator/store/rows.h"
 #include "orchestrator/store/schema.h"
 
@@ -100,6 +101,7 @@ Result<void> Database::Impl::prepare_file(const std::string& file) {
     if (db.execAndGet("PRAGMA journal_mode = WAL").getString() != "wal")
         return refusal(file + " is on a file system that cannot hold a database in use");
     db.exec("PRAGMA synchronous = FULL");
+    db.exec("PRAGMA secure_delete = ON");  // a forgotten key is overwritten
     migrate(version);
     raise_epoch();
     return {};
@@ -181,14 +183,12 @@ Identity Database::Impl::identity() {
         // Z85 writes 32 bytes, whichever half of a pair they are.
         return net::PublicKey{net::make_key_pair().secret_key.reveal()}.z85();
     });
-    const std::string hmac = secret("session_hmac", [] {
+    (void)secret("session_hmac", [] {
         std::vector<std::uint8_t> bytes(kHmacBytes);
         net::fill_random(bytes);
         return std::string(bytes.begin(), bytes.end());
     });
-    identity.token_secret.assign(hmac.begin(), hmac.end());
-    identity.token_key_id = static_cast<std::uint32_t>(
-        db.execAndGet("SELECT max(key_id) FROM secrets WHERE name = 'session_hmac'").getInt());
+    identity.token_keys = access::token_keys(db);
     identity.admin_token = secret("admin", [] { return net::random_hex(kAdminTokenBytes); });
     transaction.commit();
     return identity;
@@ -253,6 +253,7 @@ Result<Restored> Database::restore(WallTime since) {
         restored.sessions = impl_->sessions(since);
         restored.tokens = impl_->tokens();
         restored.enrolments = impl_->enrolments();
+        restored.accounts = access::accounts(impl_->db);
         return restored;
     } catch (const SQLite::Exception& problem) {
         return refusal(std::string("cannot read the database: ") + problem.what());
@@ -370,6 +371,19 @@ void Database::write(const EnrolmentRow& row) {
     upsert.bind(4, row.enrolled_at.ms);
     upsert.bind(5, row.revoked ? 1 : 0);
     upsert.exec();
+}
+
+void Database::write(const Account& account) {
+    access::write(impl_->db, account);
+}
+void Database::write(const AccountRemoval& row) {
+    access::write(impl_->db, row);
+}
+void Database::write(const TokenKeyRow& row) {
+    access::write(impl_->db, row);
+}
+void Database::write(const TokenKeyRemoval& row) {
+    access::write(impl_->db, row);
 }
 
 void Database::write_probe() {

@@ -29,6 +29,13 @@ struct Failure {
     std::string message;
 };
 
+struct AccountRemoval {
+    AccountId name;
+};
+struct TokenKeyRemoval {
+    std::uint32_t id = 0;
+};
+
 class Database {
 public:
     // Opens or makes the file, brings its tables up to date and raises the epoch, durably.
@@ -49,6 +56,10 @@ public:
     void write(const SessionRow& row);
     void write(const JoinTokenRow& row);
     void write(const EnrolmentRow& row);
+    void write(const Account& account);
+    void write(const AccountRemoval& row);
+    void write(const TokenKeyRow& row);
+    void write(const TokenKeyRemoval& row);
     // Enough bytes to notice whether the disk has room again.
     void write_probe();
 

@@ -12,7 +12,7 @@ namespace millrace::orchestrator::store {
 inline constexpr int kApplicationId = 0x4d494c4c;
 
 // Migration n brings version n to n + 1 (PRAGMA user_version). Times are milliseconds since the Unix epoch.
-inline constexpr std::array<const char*, 1> kMigrations{R"sql(
+inline constexpr std::array<const char*, 2> kMigrations{R"sql(
 CREATE TABLE meta (                    -- epoch: starts so far; probe: scratch space of the recovery probe
     key   TEXT PRIMARY KEY,
     value ANY NOT NULL
@@ -73,6 +73,19 @@ CREATE TABLE segments (                -- the ledger: one row per answered segme
     renditions      TEXT    NOT NULL,  -- JSON: [{name, width, height, frames, pixels, bytes}]
     committed_ms    INTEGER NOT NULL,
     PRIMARY KEY (session, run, seq)
+) STRICT, WITHOUT ROWID;
+)sql",
+                                                        R"sql(
+CREATE TABLE accounts (
+    name                TEXT PRIMARY KEY,
+    key_id              TEXT    NOT NULL,  -- hex
+    key_hash            BLOB    NOT NULL,  -- SHA-256 of the key; the key itself is nowhere
+    sessions            INTEGER,           -- limits; NULL = none
+    segments_per_minute INTEGER,
+    bytes_per_second    INTEGER,
+    pixels_per_second   INTEGER,
+    streams             TEXT    NOT NULL,  -- JSON array of names and prefixes; empty = all
+    created_ms          INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 )sql"};
 

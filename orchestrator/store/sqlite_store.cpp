@@ -52,6 +52,19 @@ void SqliteStore::save_enrolment(EnrolmentRow row, Done done) {
     enqueue(std::move(row), std::move(done));
 }
 
+void SqliteStore::save_account(Account account, Done done) {
+    enqueue(std::move(account), std::move(done));
+}
+void SqliteStore::remove_account(AccountId account, Done done) {
+    enqueue(AccountRemoval{std::move(account)}, std::move(done));
+}
+void SqliteStore::save_token_key(TokenKeyRow row, Done done) {
+    enqueue(std::move(row), std::move(done));
+}
+void SqliteStore::forget_token_key(std::uint32_t id, Done done) {
+    enqueue(TokenKeyRemoval{id}, std::move(done));
+}
+
 // Also while the store cannot write: the writer answers, so that answers keep the order of the calls.
 void SqliteStore::enqueue(Row row, Done done) {
     {

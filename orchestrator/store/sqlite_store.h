@@ -34,6 +34,10 @@ public:
     void save_session(SessionRow row) override;
     void save_join_token(JoinTokenRow row, Done done) override;
     void save_enrolment(EnrolmentRow row, Done done) override;
+    void save_account(Account account, Done done) override;
+    void remove_account(AccountId account, Done done) override;
+    void save_token_key(TokenKeyRow row, Done done) override;
+    void forget_token_key(std::uint32_t id, Done done) override;
 
     [[nodiscard]] bool available() const override { return state_ == State::available; }
     void on_available(std::function<void(bool)> changed) override;
@@ -42,7 +46,8 @@ public:
 
 private:
     enum class State : std::uint8_t { available, waiting, failed };
-    using Row = std::variant<CommitRecord, JoinTokenRow, EnrolmentRow>;
+    using Row = std::variant<CommitRecord, JoinTokenRow, EnrolmentRow, Account, AccountRemoval,
+                             TokenKeyRow, TokenKeyRemoval>;
     struct Write {
         Row row;
         Done done;

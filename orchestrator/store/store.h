@@ -23,6 +23,7 @@
 #include "common/base/result.h"
 #include "common/base/time.h"
 #include "common/domain/segment.h"
+#include "orchestrator/access/account.h"
 #include "orchestrator/core/orchestrator_core.h"
 
 namespace millrace::orchestrator::store {
@@ -71,12 +72,19 @@ struct SessionRow {
 };
 [[nodiscard]] SessionRow session_row(const PersistSession& session, WallTime at);
 
+// A key that signs session and playback tokens.
+struct TokenKeyRow {
+    std::uint32_t id = 0;              // grows; the highest signs
+    std::vector<std::uint8_t> secret;  // 32 bytes
+    WallTime created_at;
+    bool operator==(const TokenKeyRow&) const = default;
+};
+
 // Secrets of this data directory, made at the first open.
 struct Identity {
-    std::string curve_secret_z85;            // of the orchestrator's CURVE pair
-    std::vector<std::uint8_t> token_secret;  // HMAC key of session tokens, 32 bytes
-    std::uint32_t token_key_id = 0;
-    std::string admin_token;  // also in <data-dir>/admin.token, mode 0600
+    std::string curve_secret_z85;         // of the orchestrator's CURVE pair
+    std::vector<TokenKeyRow> token_keys;  // newest first, at least one
+    std::string admin_token;              // also in <data-dir>/admin.token, mode 0600
 };
 
 // What a start finds.
@@ -86,6 +94,7 @@ struct Restored {
     std::vector<RestoredSession> sessions;  // of the last 24 h
     std::vector<JoinTokenRow> tokens;
     std::vector<EnrolmentRow> enrolments;
+    std::vector<Account> accounts;
 };
 
 using Done = std::function<void(const Result<void>&)>;
@@ -99,6 +108,10 @@ public:
     virtual void save_session(SessionRow row) = 0;
     virtual void save_join_token(JoinTokenRow row, Done done) = 0;
     virtual void save_enrolment(EnrolmentRow row, Done done) = 0;
+    virtual void save_account(Account account, Done done) = 0;
+    virtual void remove_account(AccountId account, Done done) = 0;
+    virtual void save_token_key(TokenKeyRow row, Done done) = 0;
+    virtual void forget_token_key(std::uint32_t id, Done done) = 0;
 
     [[nodiscard]] virtual bool available() const = 0;
     // Called through the executor whenever available() changes.

@@ -128,9 +128,8 @@ class Orchestrator(_Daemon):
 
     def command(self, *arguments, within=20):
         """A subcommand that talks to this orchestrator: CompletedProcess."""
-        subcommand, *rest = arguments
-        return run_to_end([binary("orchestrator"), subcommand, "--admin-addr", self.endpoints["admin"],
-                           "--data-dir", self.data_dir, *rest], within, self.environment)
+        return run_to_end([binary("orchestrator"), *arguments, "--admin-addr", self.endpoints["admin"],
+                           "--data-dir", self.data_dir], within, self.environment)
 
     def join_token(self, *arguments):
         done = self.command("join-token", "--json", *arguments)

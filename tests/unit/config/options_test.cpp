@@ -85,7 +85,7 @@ TEST_CASE("all mistakes are told at once, each with its key and its source", "[c
     const std::string file = dir.write(
         "c.json",
         R"({"service-addr": "nowhere", "colour": 1, "log-level": null, "max-sessions": [1]})");
-    const auto setup = orchestrator({"--config", file, "--keep-bytes", "many", "--auth=accounts"},
+    const auto setup = orchestrator({"--config", file, "--keep-bytes", "many", "--auth=friends"},
                                     {{"MILLRACE_LOG_FORMAT", "xml"}, {"MILLRACE_COLOUR", "red"}});
     CHECK_FALSE(setup.config);
     CHECK(setup.exit_code == 78);
@@ -94,7 +94,7 @@ TEST_CASE("all mistakes are told at once, each with its key and its source", "[c
     CHECK_THAT(setup.text, Contains("--log-level (from " + file + ")"));
     CHECK_THAT(setup.text, Contains("--max-sessions (from " + file + ")"));
     CHECK_THAT(setup.text, Contains("--keep-bytes: must be a number of bytes"));
-    CHECK_THAT(setup.text, Contains("--auth: this version can only do none"));
+    CHECK_THAT(setup.text, Contains("--auth: must be none, accounts, webhook:URL"));
     CHECK_THAT(setup.text, Contains("--log-format (from the environment, MILLRACE_LOG_FORMAT)"));
     CHECK_THAT(setup.text,
                Contains("MILLRACE_COLOUR (from the environment): there is no such flag"));
@@ -165,7 +165,7 @@ TEST_CASE("help, version and check-config end well and say what they should", "[
     for (const char* word :
          {"--service-addr HOST:PORT", "[127.0.0.1:8935]", "join-token revoke", "--help"})
         CHECK_THAT(help, Contains(word));
-    for (const char* word : {"--verify", "--nvidia", "account"})
+    for (const char* word : {"--verify", "--nvidia"})
         CHECK_THAT(help, !Contains(word));
     CHECK_THAT(orchestrator({"drain", "--help"}).text, Contains("orchestrator drain NAME [flags]"));
     CHECK_THAT(orchestrator({"--version"}).text, Catch::StartsWith("orchestrator 0."));
@@ -184,6 +184,35 @@ TEST_CASE("a service that others can reach needs to say who may use it", "[confi
     CHECK(c.playback == PlaybackMode::off);
     CHECK(good({"--playback", "token"}).playback == PlaybackMode::token);
     CHECK(orchestrator({"--playback", "some"}).exit_code == 78);
+}
+
+TEST_CASE("accounts are described by flags, and by nothing that cannot be", "[config][options]") {
+    CHECK(good({"--auth", "accounts"}).auth.kind == AuthKind::accounts);
+    CHECK(good({"--service-addr", "0.0.0.0:1", "--auth", "accounts"}).auth.kind ==
+          AuthKind::accounts);
+    const TempDir dir;
+    const std::string file = dir.write("hook", "https://hook.example/x?key=secret\n");
+    std::filesystem::permissions(file, std::filesystem::perms::owner_read);
+    for (const std::string url : {"http://127.0.0.1:80/a?b=c", "https://hook.example"})
+        CHECK(good({"--auth", "webhook:" + url}).auth.webhook_url.reveal() == url);
+    CHECK(good({"--auth", "webhook:@" + file}).auth.webhook_url.reveal() ==
+          "https://hook.example/x?key=secret");
+    for (const char* wrong : {"webhook:", "webhook:ftp://a", "webhook:http://",
+                              "webhook:http://a b", "webhook:https://secret#x", "webhook"}) {
+        const auto setup = orchestrator({"--auth", wrong});
+        CHECK(setup.exit_code == 78);
+        CHECK_THAT(setup.text, !Contains("secret"));
+    }
+    const OrchestratorConfig c =
+        good({"account", "add", "acme", "--max-sessions", "2", "--max-bytes-per-second", "1MiB",
+              "--stream", "a,b*", "--stream", "c"});
+    CHECK(c.command == OrchestratorCommand::account_add);
+    CHECK(c.target == "acme");
+    CHECK(c.account_limits() == AccountLimits{2, std::nullopt, 1 << 20, std::nullopt});
+    CHECK(c.account_streams == std::vector<std::string>{"a", "b*", "c"});
+    CHECK(good({"token-key", "rotate"}).command == OrchestratorCommand::token_key_rotate);
+    CHECK(orchestrator({"account", "add", "a", "--max-pixels-per-second", "0"}).exit_code == 78);
+    CHECK(orchestrator({"account", "add"}).exit_code == 64);
 }
 
 TEST_CASE("the payload lane follows the control lane unless told otherwise", "[config][options]") {

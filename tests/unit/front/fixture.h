@@ -63,10 +63,11 @@ public:
                                  SessionOpened{request.id, request.ladder.value_or(Ladder{spec})}));
         });
     }
-    void end_session(SessionId session,
+    void end_session(SessionId session, std::optional<AccountId> owner,
                      std::function<void(std::optional<Refusal>)> ended) override {
-        post([this, session = std::move(session), ended = std::move(ended)] {
+        post([this, session = std::move(session), owner, ended = std::move(ended)] {
             ended_sessions.push_back(session);
+            enders.push_back(owner);
             ended(refusal);
         });
     }
@@ -97,6 +98,7 @@ public:
     std::vector<UploadId> aborted;
     std::vector<SessionRequest> sessions;
     std::vector<SessionId> ended_sessions;
+    std::vector<std::optional<AccountId>> enders;
     std::vector<std::function<void(Answer)>> waiting;
     std::optional<Refusal> refusal;
     std::optional<OpenOutcome> outcome;
@@ -133,13 +135,17 @@ private:
 class FrontFixture {
 public:
     explicit FrontFixture(http::Limits limits = {}, PlaybackConfig playing = {},
-                          PlaybackAccess watching = PlaybackAccess::everybody)
+                          PlaybackAccess watching = PlaybackAccess::everybody,
+                          AuthMode auth = AuthMode::none, std::string hook_url = {})
         : playback(playing) {
         FrontConfig config;
         config.server.limits = limits;
         config.body_bytes_max = 1 << 20;
         config.tokens =
             std::make_shared<TokenRing>(TokenKeys{{1, std::vector<std::uint8_t>(32, 9)}});
+        config.auth = auth;
+        config.hook.url = std::move(hook_url);
+        config.accounts = accounts;
         config.streams = streams;
         config.playback = playing.enabled ? watching : PlaybackAccess::nobody;
         config.wall = [this] { return WallTime{wall_ms.load()}; };
@@ -172,6 +178,7 @@ public:
 
     std::atomic<std::int64_t> wall_ms{1'700'000'000'000};
     std::shared_ptr<BlockPool> pool = std::make_shared<BlockPool>();
+    std::shared_ptr<AccountBook> accounts = std::make_shared<AccountBook>();
     std::shared_ptr<LiveStreams> streams = std::make_shared<LiveStreams>();
     FakePort port;
     Playback playback;

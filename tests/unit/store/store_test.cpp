@@ -22,12 +22,12 @@ TEST_CASE("the epoch grows by one with every start, and the secrets stay", "[sto
         if (start == 1)
             first = identity;
         CHECK(identity.curve_secret_z85 == first.curve_secret_z85);
-        CHECK(identity.token_secret == first.token_secret);
+        CHECK(identity.token_keys == first.token_keys);
         CHECK(identity.admin_token == first.admin_token);
     }
     CHECK(first.curve_secret_z85.size() == 40);
-    CHECK(first.token_secret.size() == 32);
-    CHECK(first.token_key_id == 1);
+    CHECK(first.token_keys.at(0).secret.size() == 32);
+    CHECK(first.token_keys.at(0).id == 1);
     CHECK(first.admin_token.size() == 32);
     std::string token;
     std::ifstream(dir / "admin.token") >> token;
@@ -41,7 +41,7 @@ TEST_CASE("two data directories have nothing in common", "[store]") {
     const auto one = must_open(a.path(), mailbox.executor()).restored.identity;
     const auto other = must_open(b.path(), mailbox.executor()).restored.identity;
     CHECK(one.curve_secret_z85 != other.curve_secret_z85);
-    CHECK(one.token_secret != other.token_secret);
+    CHECK(one.token_keys.at(0).secret != other.token_keys.at(0).secret);
     CHECK(one.admin_token != other.admin_token);
 }
 
@@ -256,4 +256,37 @@ TEST_CASE("free space of the data directory is told", "[store]") {
     const auto opened = must_open(dir.path(), mailbox.executor());
     CHECK(opened.store->free_bytes() > 0);
     CHECK(opened.store->available());
+}
+
+TEST_CASE("accounts and token keys come back as they were, and go when they are removed",
+          "[store]") {
+    const DataFolder dir;
+    Mailbox mailbox;
+    orchestrator::Account limited{
+        {"acme"}, "0011", Sha256{9, 8}, {3, 60, 1'000'000, kAccountRateMax}, {"news", "a*"}, {77}};
+    orchestrator::Account plain{{"other"}, "0022", Sha256{7}, {}, {}, {78}};
+    const store::TokenKeyRow key{2, std::vector<std::uint8_t>(32, 5), {99}};
+    int done = 0;
+    const auto count = [&](const Result<void>& result) { done += result ? 1 : 0; };
+    {
+        const auto opened = must_open(dir.path(), mailbox.executor());
+        CHECK(opened.restored.accounts.empty());
+        opened.store->save_account(plain, count);
+        opened.store->save_account(limited, count);
+        opened.store->save_token_key(key, count);
+        REQUIRE(mailbox.run_until([&] { return done == 3; }));
+    }
+    {
+        const auto opened = must_open(dir.path(), mailbox.executor());
+        CHECK(opened.restored.accounts == std::vector<orchestrator::Account>{limited, plain});
+        REQUIRE(opened.restored.identity.token_keys.size() == 2);
+        CHECK(opened.restored.identity.token_keys[0] == key);
+        opened.store->remove_account({"acme"}, count);
+        opened.store->remove_account({"nobody"}, count);
+        opened.store->forget_token_key(1, count);
+        REQUIRE(mailbox.run_until([&] { return done == 6; }));
+    }
+    const auto opened = must_open(dir.path(), mailbox.executor());
+    CHECK(opened.restored.accounts == std::vector<orchestrator::Account>{plain});
+    CHECK(opened.restored.identity.token_keys == std::vector<store::TokenKeyRow>{key});
 }

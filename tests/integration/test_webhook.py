@@ -1,0 +1,128 @@
+"""--auth webhook: go-livepeer's auth webhook, asked by the real orchestrator."""
+
+import http.server
+import json
+import pathlib
+import shutil
+import ssl
+import subprocess
+import tempfile
+import threading
+
+from support import http_client
+from support.case import TINY, ClusterCase
+
+
+class Webhook:
+    """Answers as told; `asked` are the URLs it was sent."""
+
+    def __init__(self, certificate=None):
+        self.asked = []
+        self.answer = (200, b"")
+        hook = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                hook.asked.append(body["url"])
+                status, answer = hook.answer
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
+
+    @property
+    def port(self):
+        return self.server.server_address[1]
+
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+class WebhookAuth(ClusterCase):
+    @classmethod
+    def set_up_cluster(cls, cluster):
+        cls.hook = Webhook()
+        cls.addClassCleanup(cls.hook.close)
+        secret = cluster.directory / "hook.url"
+        secret.touch(mode=0o600)
+        secret.write_text(f"http://127.0.0.1:{cls.hook.port}/auth?key=hush-hush\n")
+        cls.orchestrator = cluster.orchestrator("--auth", f"webhook:@{secret}", "--log-level", "debug")
+        cls.transcoder = cluster.transcoder(cls.orchestrator, slots=2)
+
+    def setUp(self):
+        self.hook.asked.clear()
+        self.hook.answer = (200, b"")
+
+    def test_it_is_asked_once_a_session_and_gives_name_and_ladder(self):
+        public = self.stream()
+        self.hook.answer = (200, json.dumps({"manifestID": public, "profiles": TINY}).encode())
+        for seq in (0, 1):
+            pushed = self.orchestrator.push("secret-key", f"{seq}.ts", self.clips[seq], query="?viewer=a%20b")
+            self.assert_status(pushed, 200)
+        self.assertEqual(self.hook.asked, [f"{self.orchestrator.url}/live/secret-key/0.ts?viewer=a%20b"])
+        self.assertEqual([r["name"] for r in pushed.json()["renditions"]], ["small"])
+        self.assertEqual(http_client.get(f"{self.orchestrator.url}/stream/{public}.m3u8").status, 200)
+        self.assertEqual(http_client.get(f"{self.orchestrator.url}/stream/secret-key.m3u8").status, 404)
+        self.assert_status(self.orchestrator.end_session(pushed.json()["session_id"]), 401, "Unauthorized")
+        # What was said yes to is over with its session.
+        ended = self.orchestrator.command("session", "end", pushed.json()["session_id"])
+        self.assertEqual(ended.returncode, 0, ended)
+        self.hook.answer = (403, b"")
+        refused = self.orchestrator.push("secret-key", "2.ts", self.clips[0], query="?viewer=a%20b")
+        self.assert_status(refused, 401, "Unauthorized")
+
+    def test_its_no_is_final_and_leaves_nothing_behind(self):
+        self.hook.answer = (401, b"who are you")
+        stream = self.stream()
+        self.assert_status(self.orchestrator.push(stream, "0.ts", self.clips[0]), 401, "Unauthorized")
+        self.assert_status(self.orchestrator.open_session(stream, TINY), 401, "Unauthorized")
+        self.assertIsNone(self.orchestrator.session(stream))
+
+    def test_a_session_it_let_open_goes_on_by_its_token(self):
+        stream = self.stream()
+        opened = self.orchestrator.open_session(stream, TINY)
+        self.assert_status(opened, 201)
+        self.assertEqual(self.hook.asked, [f"{self.orchestrator.url}/live/{stream}"])
+        self.hook.answer = (403, b"")
+        token = {"Authorization": f"Bearer {opened.json()['token']}"}
+        self.assert_status(self.orchestrator.push(stream, "0.ts", self.clips[0], headers=token), 200)
+        self.assertEqual(self.orchestrator.end_session(opened.json()["session_id"], token).status, 204)
+
+    def test_an_answer_that_cannot_be_used_is_not_a_no(self):
+        for answer in (b"[]", b'{"manifestID":"a/b"}', b'{"profiles":[{"width":-1}]}', b"x" * 100_000):
+            with self.subTest(answer=answer[:30]):
+                self.hook.answer = (200, answer)
+                refused = self.orchestrator.push(self.stream(), "0.ts", self.clips[0])
+                self.assert_status(refused, 503, "AuthUnavailable")
+                self.assert_retry_after(refused)
+        self.assertNotIn("hush-hush", self.orchestrator.log.read_text())
+
+    def test_nobody_there_and_a_certificate_nobody_vouches_for_are_both_unavailable(self):
+        own = self.new_cluster()
+        alone = own.orchestrator("--auth", "webhook:http://127.0.0.1:1/")
+        self.assert_status(alone.push("cam", "0.ts", self.clips[0]), 503, "AuthUnavailable")
+        if not shutil.which("openssl"):
+            self.skipTest("NO openssl: https webhooks were not tested")
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        key, certificate = (pathlib.Path(directory.name) / name for name in ("key.pem", "cert.pem"))
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
+                        "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+                       check=True, capture_output=True)
+        hook = Webhook((certificate, key))
+        self.addCleanup(hook.close)
+        secured = own.orchestrator("--auth", f"webhook:https://127.0.0.1:{hook.port}/")
+        self.assert_status(secured.push("cam", "0.ts", self.clips[0]), 503, "AuthUnavailable")
+        self.assertEqual(hook.asked, [])
