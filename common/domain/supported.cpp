@@ -78,7 +78,6 @@ void check_picture(const RenditionSpec& spec, Problems& problems) {
 void check_audio(const AudioSpec& audio, Problems& problems) {
     if (audio.mode != AudioMode::encode)
         return;
-    problems.refuse("audio", "this version copies audio or leaves it out; it does not encode");
     if (audio.codec != AudioCodec::aac && audio.codec != AudioCodec::opus)
         problems.refuse("audio.codec", std::string(to_string(audio.codec)) +
                                            " cannot be encoded; aac and opus can");
@@ -101,8 +100,6 @@ std::vector<FieldProblem> unsupported_fields(const Ladder& ladder) {
         check_profile(ladder[index], problems);
         check_picture(ladder[index], problems);
         check_audio(ladder[index].audio, problems);
-        if (ladder[index].bypass != Bypass::never)
-            problems.refuse("bypass", "this version encodes every rendition");
     }
     return found;
 }

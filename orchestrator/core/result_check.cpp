@@ -50,7 +50,9 @@ Problem wrong_rendition(const RenditionReport& r, const RenditionSpec& spec,
         return who + " has the wrong size";
     if (r.frames < 0 || r.frames > kFramesMax || r.duration < Duration::zero())
         return who + " has impossible figures";
-    if (r.pixels != r.frames * r.size.pixels())
+    if (r.copied && spec.bypass != Bypass::if_fits)
+        return who + " was copied without being allowed to";
+    if (r.pixels != (r.copied ? 0 : r.frames * r.size.pixels()))
         return who + " counts pixels that it does not have";
     return std::nullopt;
 }

@@ -7,7 +7,8 @@
 // - Only a rendition that may fall away (upscale never, larger than the source; or a source without
 //   video) is skipped.
 // - Sizes are what fit() makes of the reported source size, or the source's own where the source
-//   may be copied; pixels are frames times size; nothing is negative or absurd.
+//   may be copied; pixels are frames times size, and none for a copy, which is not paid; nothing is
+//   negative or absurd.
 // - A source without video is refused where audio-only is not allowed.
 //
 // Thread: any; values.

@@ -21,7 +21,7 @@ json to_json(const std::vector<media::Ability>& abilities) {
                    {"name", ability.name},
                    {"works", ability.works},
                    {"used", ability.used}};
-        if (!ability.works)
+        if (!ability.reason.empty())
             entry["reason"] = ability.reason;
         list.push_back(std::move(entry));
     }
@@ -30,11 +30,11 @@ json to_json(const std::vector<media::Ability>& abilities) {
 
 void print_table(const std::vector<media::Ability>& abilities) {
     for (const media::Ability& ability : abilities)
-        std::printf("%-14s %-12s %-16s %s\n", ability.kind.c_str(), ability.codec.c_str(),
+        std::printf("%-14s %-14s %-16s %s\n", ability.kind.c_str(), ability.codec.c_str(),
                     ability.name.c_str(),
                     !ability.works ? ("no: " + ability.reason).c_str()
                     : ability.used ? "yes"
-                                   : "works, not used by this version");
+                                   : ("works, not used: " + ability.reason).c_str());
 }
 
 }  // namespace

@@ -41,6 +41,9 @@ json rendition_json(const RenditionReport& rendition) {
             {"duration_ms", to_ms(rendition.duration)},
             {"bytes", rendition.bytes},
             {"bandwidth", rendition.bandwidth},
+            {"init_bytes", rendition.init_bytes},
+            {"parameter_sets", to_hex(rendition.parameter_sets)},
+            {"copied", rendition.copied},
             {"sha256", to_hex(rendition.sha256)}};
 }
 

@@ -19,6 +19,7 @@ extern "C" {
 #include <libavutil/mathematics.h>
 #include <libavutil/opt.h>
 #include <libavutil/pixdesc.h>
+#include <libswresample/swresample.h>
 #include <libswscale/swscale.h>
 }
 
@@ -55,6 +56,7 @@ struct Free {
 using FramePtr = std::unique_ptr<AVFrame, FreeByAddress<av_frame_free>>;
 using PacketPtr = std::unique_ptr<AVPacket, FreeByAddress<av_packet_free>>;
 using CodecPtr = std::unique_ptr<AVCodecContext, FreeByAddress<avcodec_free_context>>;
+using ResamplerPtr = std::unique_ptr<SwrContext, FreeByAddress<swr_free>>;
 using FilterPtr = std::unique_ptr<AVBSFContext, FreeByAddress<av_bsf_free>>;
 using InputPtr = std::unique_ptr<AVFormatContext, FreeByAddress<avformat_close_input>>;
 using OutputPtr = std::unique_ptr<AVFormatContext, Free<avformat_free_context>>;

@@ -13,12 +13,12 @@
 namespace millrace::media {
 
 struct Ability {
-    std::string kind;   // "video decoder", "video encoder", "audio encoder"
-    std::string codec;  // "h264"
+    std::string kind;   // "video decoder", "audio encoder", "filter", ...
+    std::string codec;  // "h264"; of a filter what it serves
     std::string name;   // FFmpeg's, "libx264"
     bool works = false;
     bool used = false;   // this version of the pipeline takes it
-    std::string reason;  // why it does not work
+    std::string reason;  // why it does not work, or is not used
 };
 
 struct Survey {

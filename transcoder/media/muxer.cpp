@@ -89,13 +89,8 @@ Result<void> Muxer::set_up(const Streams& streams) {
     format->flags |= AVFMT_FLAG_CUSTOM_IO;
     format->avoid_negative_ts = AVFMT_AVOID_NEG_TS_DISABLED;
     format->max_interleave_delta = 0;  // wait for the video however far the encoder looks ahead
-    if (streams.video != nullptr) {
-        AVStream& stream = add_stream(*streams.video);
-        video_ = stream.index;
-        stream.avg_frame_rate = streams.frame_rate;
-        if (mp4 && streams.video->codec_id == AV_CODEC_ID_HEVC)
-            stream.codecpar->codec_tag = MKTAG('h', 'v', 'c', '1');
-    }
+    if (streams.video != nullptr)
+        MR_TRY(set_up_video(streams));
     if (streams.audio != nullptr)
         MR_TRY(set_up_audio(*streams.audio));
     av::Options options;
@@ -111,29 +106,54 @@ Result<void> Muxer::set_up(const Streams& streams) {
     return rc < 0 ? Result<void>(failed("avformat_write_header", rc)) : Result<void>();
 }
 
+Result<void> Muxer::set_up_video(const Streams& streams) {
+    AVStream& stream = add_stream(*streams.video);
+    video_ = stream.index;
+    stream.avg_frame_rate = streams.frame_rate;
+    const bool hevc = streams.video->codec_id == AV_CODEC_ID_HEVC;
+    if (container_ == Container::mp4) {
+        if (hevc)
+            stream.codecpar->codec_tag = MKTAG('h', 'v', 'c', '1');
+        return {};
+    }
+    // Copied from an MP4: avcC and hvcC begin with version 1, Annex B with a zero.
+    if (streams.video->extradata_size < 1 || streams.video->extradata[0] != 1)
+        return {};
+    MR_TRY(set_up_filter(hevc ? "hevc_mp4toannexb" : "h264_mp4toannexb", *streams.video, annex_b_));
+    const int rc = avcodec_parameters_copy(stream.codecpar, annex_b_->par_out);
+    stream.codecpar->codec_tag = 0;
+    return rc < 0 ? Result<void>(failed("avcodec_parameters_copy", rc)) : Result<void>();
+}
+
 Result<void> Muxer::set_up_audio(const AVCodecParameters& parameters) {
     AVStream& stream = add_stream(parameters);
     audio_ = stream.index;
     stream.codecpar->bit_rate = 0;  // an estimate, and it would stand in the init part
     const bool bare = parameters.codec_id == AV_CODEC_ID_AAC && parameters.extradata_size == 0;
-    if (!bare || container_ != Container::mp4)
-        return {};
-    AVBSFContext* filter = nullptr;
-    int rc = av_bsf_alloc(av_bsf_get_by_name("aac_adtstoasc"), &filter);
-    strip_.reset(filter);
-    if (rc >= 0)
-        rc = avcodec_parameters_copy(filter->par_in, &parameters);
-    if (rc >= 0)
-        rc = av_bsf_init(filter);
-    return rc < 0 ? Result<void>(failed("aac_adtstoasc", rc)) : Result<void>();
+    return bare && container_ == Container::mp4 ? set_up_filter("aac_adtstoasc", parameters, strip_)
+                                                : Result<void>();
 }
 
-// False: the packet holds no AAC and is left out.
-Result<bool> Muxer::strip_header(AVPacket& packet) {
-    const int sent = av_bsf_send_packet(strip_.get(), &packet);
-    const int rc = sent < 0 ? sent : av_bsf_receive_packet(strip_.get(), &packet);
+Result<void> Muxer::set_up_filter(const char* name, const AVCodecParameters& parameters,
+                                  av::FilterPtr& filter) const {
+    AVBSFContext* context = nullptr;
+    int rc = av_bsf_alloc(av_bsf_get_by_name(name), &context);
+    filter.reset(context);
+    if (rc >= 0)
+        rc = avcodec_parameters_copy(context->par_in, &parameters);
+    if (rc >= 0) {
+        context->time_base_in = av::kTickBase;
+        rc = av_bsf_init(context);
+    }
+    return rc < 0 ? Result<void>(failed(name, rc)) : Result<void>();
+}
+
+// False: the packet makes no sense to the filter and is left out.
+Result<bool> Muxer::pass(av::FilterPtr& filter, AVPacket& packet) const {
+    const int sent = av_bsf_send_packet(filter.get(), &packet);
+    const int rc = sent < 0 ? sent : av_bsf_receive_packet(filter.get(), &packet);
     if (rc == AVERROR(ENOMEM))
-        return failed("aac_adtstoasc", rc);
+        return failed("av_bsf_receive_packet", rc);
     return rc >= 0;
 }
 
@@ -168,6 +188,13 @@ void Muxer::close_rounding(AVPacket& packet, AVStream& stream) {
 }
 
 Result<void> Muxer::write_video(AVPacket& packet) {
+    if (annex_b_) {
+        const auto passed = pass(annex_b_, packet);
+        if (!passed)
+            return passed.error();
+        if (!*passed)
+            return {};
+    }
     packet.time_base = av::kTickBase;
     put_on_clock(packet, *format_->streams[video_]);
     return write(packet, video_);
@@ -177,7 +204,7 @@ Result<void> Muxer::write_audio(AVPacket& packet) {
     MR_CHECK(audio_ >= 0, "audio for a file without");
     AVStream& stream = *format_->streams[audio_];
     if (strip_) {
-        const auto stripped = strip_header(packet);
+        const auto stripped = pass(strip_, packet);
         if (!stripped)
             return stripped.error();
         if (!*stripped)

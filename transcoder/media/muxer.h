@@ -53,8 +53,11 @@ private:
         : container_(container), origin_(origin), bytes_max_(bytes_max) {}
     static int on_write(void* self, std::uint8_t* data, int size);
     [[nodiscard]] Result<void> set_up(const Streams& streams);
+    [[nodiscard]] Result<void> set_up_video(const Streams& streams);
     [[nodiscard]] Result<void> set_up_audio(const AVCodecParameters& parameters);
-    [[nodiscard]] Result<bool> strip_header(AVPacket& packet);
+    [[nodiscard]] Result<void> set_up_filter(const char* name, const AVCodecParameters& parameters,
+                                             av::FilterPtr& filter) const;
+    [[nodiscard]] Result<bool> pass(av::FilterPtr& filter, AVPacket& packet) const;
     [[nodiscard]] AVStream& add_stream(const AVCodecParameters& parameters);
     void put_on_clock(AVPacket& packet, const AVStream& stream) const;
     void close_rounding(AVPacket& packet, AVStream& stream);
@@ -69,7 +72,8 @@ private:
     bool over_limit_ = false;
     av::OutputPtr format_;
     AVIOContext* io_ = nullptr;
-    av::FilterPtr strip_;  // takes AAC out of its ADTS headers; null where that is not needed
+    av::FilterPtr annex_b_;  // gives pictures from an MP4 start codes; null: not needed
+    av::FilterPtr strip_;    // takes AAC out of its ADTS headers; null: not needed
     int video_ = -1;
     int audio_ = -1;
     std::optional<std::int64_t> audio_next_;  // end of the audio written, in its time base

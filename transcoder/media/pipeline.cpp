@@ -29,6 +29,8 @@ Pipeline::Pipeline(ByteSource& source, const TranscodeRequest& request, Transcod
       request_(request),
       observer_(observer),
       cancel_(cancel),
+      may_copy_(std::ranges::any_of(
+          request.ladder, [](const auto& spec) { return spec.bypass == Bypass::if_fits; })),
       started_(std::chrono::steady_clock::now()) {}
 
 Pipeline::~Pipeline() {
@@ -172,6 +174,8 @@ Result<void> Pipeline::on_audio(av::PacketPtr packet) {
 
 Result<void> Pipeline::decode(const AVPacket* packet) {
     std::int64_t& decode_us = report_.times.decode_us;
+    if (packet != nullptr)
+        MR_TRY(offer_source(*packet));
     MR_TRY(video_->send(packet, decode_us));
     while (true) {
         const auto picture = video_->next(decode_us);
@@ -181,6 +185,20 @@ Result<void> Pipeline::decode(const AVPacket* packet) {
             return {};
         MR_TRY(show(*picture));
     }
+}
+
+// Renditions that may be copies of the source want its packets, from the first on.
+Result<void> Pipeline::offer_source(const AVPacket& packet) {
+    if (!may_copy_)
+        return {};
+    if (!renditions_open_) {
+        av::PacketPtr early = av::make_packet();
+        MR_CHECK(av_packet_ref(early.get(), &packet) >= 0, "out of memory");
+        early_video_.push_back(std::move(early));
+    }
+    for (const auto& rendition : renditions_)
+        rendition->push_source(packet);
+    return {};
 }
 
 Result<void> Pipeline::show(const std::shared_ptr<Picture>& picture) {
@@ -199,6 +217,7 @@ Result<void> Pipeline::open_renditions(const AVFrame* first, Ticks at) {
     SegmentFacts facts;
     facts.first = at;
     facts.like = first;
+    facts.container = demuxer_->container();
     // The grids count from zero of the 33-bit clock, wherever its wraps have been put on the line.
     if (demuxer_->container() == Container::mpegts)
         facts.origin = origin_ = floor_div(at, kWrap) * kWrap;
@@ -209,6 +228,7 @@ Result<void> Pipeline::open_renditions(const AVFrame* first, Ticks at) {
         scalers_.emplace(display.rotation);
         facts.display = display.size;
         facts.rate = demuxer_->video()->rate;
+        facts.video = demuxer_->video();
         report_.source.size = facts.display;
     }
     report_.source.start_us = to_us(at - facts.origin);
@@ -225,6 +245,9 @@ Result<void> Pipeline::open_renditions(const AVFrame* first, Ticks at) {
             return rendition.error();
         renditions_.push_back(std::move(*rendition));
     }
+    for (const av::PacketPtr& packet : std::exchange(early_video_, {}))
+        for (const auto& rendition : renditions_)
+            rendition->push_source(*packet);
     // Small pictures first: their finishing must not wait for the large ones'.
     std::ranges::stable_sort(renditions_, {}, [](const auto& r) { return r->size().pixels(); });
     for (const av::PacketPtr& packet : std::exchange(early_audio_, {}))
@@ -267,10 +290,10 @@ Result<void> Pipeline::finish_renditions(Ticks end) {
         auto finished = rendition->finish(end, scalers, [this] { return pulse(); });
         if (!finished)
             return finished.error();
-        if (rendition->audio_left_out())
-            report_.warnings.push_back("rendition \"" + finished->report.name +
-                                       "\" has no audio: " + demuxer_->audio()->label +
-                                       " cannot be carried in its container");
+        if (rendition->audio_recoded())
+            report_.warnings.push_back(
+                "rendition \"" + finished->report.name + "\": the " + demuxer_->audio()->label +
+                " cannot be carried in its container and was encoded as AAC");
         add_data(*finished);
         findings_.captions_lost += static_cast<int>(rendition->captions_lost());
         report_.renditions.push_back(finished->report);

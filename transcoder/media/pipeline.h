@@ -42,6 +42,7 @@ private:
     [[nodiscard]] Result<void> take_packet(Demuxer::Packet packet);
     [[nodiscard]] Result<void> on_audio(av::PacketPtr packet);
     [[nodiscard]] Result<void> decode(const AVPacket* packet);
+    [[nodiscard]] Result<void> offer_source(const AVPacket& packet);
     [[nodiscard]] Result<void> show(const std::shared_ptr<Picture>& picture);
     [[nodiscard]] Result<void> open_renditions(const AVFrame* first, Ticks at);
     [[nodiscard]] Result<void> pulse();
@@ -58,6 +59,7 @@ private:
     const TranscodeRequest& request_;
     TranscodeObserver& observer_;
     CancelToken cancel_;
+    bool may_copy_;  // a rendition may be a copy of the source
     std::chrono::steady_clock::time_point started_;
 
     std::unique_ptr<Demuxer> demuxer_;
@@ -70,6 +72,7 @@ private:
     std::optional<TimedData> data_;
     std::optional<Ticks> decoded_at_;         // of the last video packet
     Ticks origin_ = 0;                        // zero of the source's clock
+    std::vector<av::PacketPtr> early_video_;  // until the first picture has come; for copies
     std::vector<av::PacketPtr> early_audio_;  // until the first picture has come
     std::optional<Ticks> last_audio_;         // decoding time
     Ticks audio_end_ = 0;

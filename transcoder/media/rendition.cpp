@@ -8,6 +8,7 @@
 #include "transcoder/media/cpu_timer.h"
 #include "transcoder/media/decoding_times.h"
 #include "transcoder/media/parameter_sets.h"
+#include "transcoder/media/video_source.h"
 
 namespace millrace::media {
 
@@ -26,6 +27,7 @@ Rendition::Rendition(const RenditionSpec& spec, std::uint32_t index, const Segme
                      const TranscodeRequest& request, StageTimes& times)
     : spec_(spec),
       index_(index),
+      facts_(facts),
       request_(request),
       times_(times),
       rate_(spec.fps.num > 0 ? NominalRate{spec.fps, true} : facts.rate),
@@ -43,43 +45,59 @@ Result<std::unique_ptr<Rendition>> Rendition::open(const RenditionSpec& spec, st
                                                    const TranscodeRequest& request,
                                                    StageTimes& times) {
     std::unique_ptr<Rendition> rendition(new Rendition(spec, index, facts, request, times));
-    MR_TRY(rendition->open_streams(facts));
+    MR_TRY(rendition->open_streams());
     return rendition;
 }
 
-Result<void> Rendition::open_streams(const SegmentFacts& facts) {
-    mp4_origin_ = std::min(facts.origin, facts.first);
+Result<void> Rendition::open_streams() {
+    mp4_origin_ = std::min(facts_.origin, facts_.first);
+    if (facts_.audio != nullptr)
+        MR_TRY(audio_.open(spec_, *facts_.audio, clock_zero()));
+    if (facts_.like != nullptr) {
+        like_ = av::share(*facts_.like);
+        facts_.like = like_.get();
+        shape_ = {fit(spec_, facts_.display), pixel_format(spec_.chroma, spec_.color_depth)};
+        const CopySource source{facts_.video, facts_.display, facts_.origin, facts_.like};
+        if (may_be_copied(spec_, source)) {
+            copy_.emplace(spec_, source);
+            return {};  // whether it is a copy is known at the end
+        }
+        MR_TRY(open_encoder());
+    }
+    return open_muxer();
+}
+
+Result<void> Rendition::open_encoder() {
+    const CpuTimer timer(times_.encode_us);
+    const av::FramePtr like = tags_for(*facts_.like, shape_.format);
+    auto encoder = VideoEncoder::open({.spec = &spec_,
+                                       .shape = shape_,
+                                       .rate = rate_,
+                                       .threads = request_.threads,
+                                       .headers_apart = spec_.container == Container::mp4,
+                                       .captions = spec_.data == DataStreams::pass,
+                                       .like = like.get()});
+    if (!encoder)
+        return encoder.error();
+    encoder_ = std::move(*encoder);
+    return {};
+}
+
+Result<void> Rendition::open_muxer() {
     Muxer::Streams streams;
-    streams.origin = spec_.container == Container::mp4 ? mp4_origin_ : facts.origin;
-    const av::ParametersPtr video(avcodec_parameters_alloc());
-    MR_CHECK(video != nullptr, "out of memory");
-    if (facts.like != nullptr) {
-        shape_ = {fit(spec_, facts.display), pixel_format(spec_.chroma, spec_.color_depth)};
-        const CpuTimer timer(times_.encode_us);
-        const av::FramePtr like = tags_for(*facts.like, shape_.format);
-        auto encoder = VideoEncoder::open({.spec = &spec_,
-                                           .shape = shape_,
-                                           .rate = rate_,
-                                           .threads = request_.threads,
-                                           .headers_apart = spec_.container == Container::mp4,
-                                           .captions = spec_.data == DataStreams::pass,
-                                           .like = like.get()});
-        if (!encoder)
-            return encoder.error();
-        encoder_ = std::move(*encoder);
-        MR_CHECK(avcodec_parameters_from_context(video.get(), &encoder_->context()) >= 0,
+    streams.origin = clock_zero();
+    const av::ParametersPtr encoded(avcodec_parameters_alloc());
+    MR_CHECK(encoded != nullptr, "out of memory");
+    if (copy_) {
+        streams.video = &copy_->parameters();
+        streams.frame_rate = {facts_.rate.rate.num, std::max(1, facts_.rate.rate.den)};
+    } else if (encoder_) {
+        MR_CHECK(avcodec_parameters_from_context(encoded.get(), &encoder_->context()) >= 0,
                  "out of memory");
-        streams.video = video.get();
+        streams.video = encoded.get();
         streams.frame_rate = encoder_->context().framerate;
     }
-    if (facts.audio != nullptr && spec_.audio.mode == AudioMode::copy) {
-        carries_audio_ = can_carry(spec_.container, facts.audio->codec_id);
-        audio_left_out_ = !carries_audio_;
-    }
-    if (carries_audio_) {
-        streams.audio = audio_ = facts.audio;
-        audio_codec_ = codec_string(*facts.audio);
-    }
+    streams.audio = audio_.parameters();
     if (streams.video == nullptr && streams.audio == nullptr)
         return {};  // nothing to put in: finish() hands out an empty rendition
     auto muxer = Muxer::open(spec_.container, streams, request_.limits.output_bytes);
@@ -90,6 +108,8 @@ Result<void> Rendition::open_streams(const SegmentFacts& facts) {
 }
 
 Result<void> Rendition::push(const std::shared_ptr<Picture>& picture, ScalerBank& scalers) {
+    if (copy_)
+        return {};
     if (!grid_)
         return encode(*picture, picture->at(), av::captions_of(picture->source()), scalers);
     if (held_)
@@ -213,33 +233,94 @@ Result<void> Rendition::mux_in_step(Ticks end) {
 }
 
 Result<void> Rendition::push_audio(const AVPacket& packet) {
-    if (!carries_audio_)
-        return {};
-    const av::PacketPtr copy = av::make_packet();
-    MR_CHECK(av_packet_ref(copy.get(), &packet) >= 0, "out of memory");
-    return muxer_->write_audio(*copy);
+    const CpuTimer timer(times_.encode_us);
+    return audio_.push(packet);
+}
+
+// The copy does not fit: its packets are decoded once more, for this rendition alone.
+Result<void> Rendition::encode_after_all(ScalerBank& scalers,
+                                         const std::function<Result<void>()>& pulse) {
+    const VideoCopy copy = std::move(*copy_);
+    copy_.reset();
+    MR_TRY(open_encoder());
+    MR_TRY(open_muxer());
+    auto video =
+        VideoSource::open(*facts_.video, facts_.container, request_.limits, request_.threads);
+    if (!video)
+        return video.error();
+    for (std::size_t n = 0; n <= copy.packets().size(); ++n) {
+        MR_TRY(pulse());
+        MR_TRY((*video)->send(n < copy.packets().size() ? copy.packets()[n].get() : nullptr,
+                              times_.decode_us));
+        while (true) {
+            const auto picture = (*video)->next(times_.decode_us);
+            if (!picture)
+                return picture.error();
+            if (*picture == nullptr)
+                break;
+            MR_TRY(push(*picture, scalers));
+        }
+    }
+    return {};
+}
+
+Result<void> Rendition::finish_copy(Ticks end) {
+    MR_TRY(open_muxer());
+    const bool mp4 = spec_.container == Container::mp4;
+    copy_->prepare(end, mp4 ? std::optional<Ticks>(mp4_origin_) : std::nullopt);
+    const AVCodecParameters& source = copy_->parameters();
+    video_codec_ = annex_b_string(source.codec_id, copy_->first_bytes());
+    video_sets_ = parameter_sets(source.codec_id, copy_->first_bytes());
+    if (video_codec_.empty())
+        video_codec_ = codec_string(source);
+    if (video_sets_.empty() && source.extradata_size > 0)
+        video_sets_.assign(source.extradata, source.extradata + source.extradata_size);
+    for (const av::PacketPtr& packet : copy_->packets()) {
+        const av::PacketPtr share = av::make_packet();
+        MR_CHECK(av_packet_ref(share.get(), packet.get()) >= 0, "out of memory");
+        MR_TRY(muxer_->write_video(*share));
+    }
+    return {};
+}
+
+Result<void> Rendition::finish_encoding(Ticks end, ScalerBank& scalers,
+                                        const std::function<Result<void>()>& pulse) {
+    if (grid_ && held_)
+        MR_TRY(show_until(end, scalers));
+    MR_TRY(encode_queued(true, scalers));
+    encoder_->drain();
+    for (Result<av::Pull> pulled = av::Pull::ready; *pulled == av::Pull::ready;) {
+        MR_TRY(pulse());
+        pulled = mux_encoded();
+        if (!pulled)
+            return pulled.error();
+    }
+    return waiting_.empty() ? Result<void>() : mux_in_step(grid_ ? shown_until_ : end);
+}
+
+Result<void> Rendition::finish_audio() {
+    const CpuTimer timer(times_.encode_us);
+    auto packets = audio_.finish();
+    if (!packets)
+        return packets.error();
+    for (const av::PacketPtr& packet : *packets)
+        MR_TRY(muxer_->write_audio(*packet));
+    return {};
 }
 
 Result<Rendition::Finished> Rendition::finish(Ticks end, ScalerBank& scalers,
                                               const std::function<Result<void>()>& pulse) {
-    if (encoder_) {
-        if (grid_ && held_)
-            if (const auto shown = show_until(end, scalers); !shown)
-                return shown.error();
-        if (const auto encoded = encode_queued(true, scalers); !encoded)
-            return encoded.error();
-        encoder_->drain();
-        for (Result<av::Pull> pulled = av::Pull::ready; *pulled == av::Pull::ready;) {
-            if (const auto allowed = pulse(); !allowed)
-                return allowed.error();
-            pulled = mux_encoded();
-            if (!pulled)
-                return pulled.error();
-        }
-    }
-    if (!waiting_.empty())
-        if (const auto muxed = mux_in_step(grid_ ? shown_until_ : end); !muxed)
-            return muxed.error();
+    Result<void> made;
+    if (copy_ && !copy_->fits(end))
+        made = encode_after_all(scalers, pulse);
+    if (made && copy_)
+        made = finish_copy(end);
+    else if (made && encoder_)
+        made = finish_encoding(end, scalers, pulse);
+    if (made && audio_.parameters() != nullptr)
+        made = finish_audio();
+    if (!made)
+        return made.error();
     Muxer::Written written;
     if (muxer_) {
         auto finished = muxer_->finish();
@@ -260,14 +341,22 @@ RenditionReport Rendition::report(Ticks end, const Muxer::Written& written) cons
     done.container = spec_.container;
     done.bytes = bytes;
     done.init_bytes = init.size();
-    done.codecs = join_codecs(init.empty() ? video_codec_ : init_string(init), audio_codec_);
-    done.parameter_sets = init.empty() ? fingerprint(video_sets_, audio_) : sha256_of(init);
+    done.codecs =
+        join_codecs(init.empty() ? video_codec_ : init_string(init), audio_.codec_string());
+    done.parameter_sets =
+        init.empty() ? fingerprint(video_sets_, audio_.parameters()) : sha256_of(init);
     done.duration = to_duration(end - first_);
     if (encoder_) {
         done.size = shape_.size;
         done.frames = encoder_->frames();
         done.pixels = done.frames * shape_.size.pixels();
         done.frame_rate = rate_.rate;
+    }
+    if (copy_) {
+        done.copied = true;
+        done.size = shape_.size;
+        done.frames = static_cast<std::int64_t>(copy_->packets().size());
+        done.frame_rate = facts_.rate.rate;
     }
     if (end > first_)
         done.bandwidth = static_cast<std::int64_t>(bytes) * 8 * kTicksPerSecond / (end - first_);

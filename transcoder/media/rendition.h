@@ -14,7 +14,9 @@
 #include "transcoder/media/caption_queue.h"
 #include "transcoder/media/muxer.h"
 #include "transcoder/media/picture.h"
+#include "transcoder/media/rendition_audio.h"
 #include "transcoder/media/transcode.h"
+#include "transcoder/media/video_copy.h"
 #include "transcoder/media/video_encoder.h"
 
 namespace millrace::media {
@@ -27,6 +29,8 @@ struct SegmentFacts {
     Ticks first = 0;                           // time of the first picture
     const AVFrame* like = nullptr;             // the first picture; null: no video
     const AVCodecParameters* audio = nullptr;  // null: none
+    const VideoStream* video = nullptr;        // null: none
+    Container container = Container::unknown;  // of the source
 };
 
 class Rendition {
@@ -44,6 +48,11 @@ public:
 
     // The next picture of the source; `scalers` are shared by all renditions.
     [[nodiscard]] Result<void> push(const std::shared_ptr<Picture>& picture, ScalerBank& scalers);
+    // Every packet of the source's video, in its order; for renditions that may be copies of it.
+    void push_source(const AVPacket& packet) {
+        if (copy_)
+            copy_->push(packet);
+    }
     // Another reference to the packet is taken where the rendition carries audio.
     [[nodiscard]] Result<void> push_audio(const AVPacket& packet);
     // `end`: of the segment. `pulse` is called between packets; its error ends the work.
@@ -53,13 +62,21 @@ public:
     [[nodiscard]] Size size() const { return shape_.size; }
     // Pairs of captions that found no place.
     [[nodiscard]] std::size_t captions_lost() const { return captions_ ? captions_->waiting() : 0; }
-    // The audio that was asked for cannot be carried by the container.
-    [[nodiscard]] bool audio_left_out() const { return audio_left_out_; }
+    // The audio could not be carried over into the container and was encoded as AAC.
+    [[nodiscard]] bool audio_recoded() const { return audio_.recoded(); }
 
 private:
     Rendition(const RenditionSpec& spec, std::uint32_t index, const SegmentFacts& facts,
               const TranscodeRequest& request, StageTimes& times);
-    [[nodiscard]] Result<void> open_streams(const SegmentFacts& facts);
+    [[nodiscard]] Result<void> open_streams();
+    [[nodiscard]] Result<void> open_encoder();
+    [[nodiscard]] Result<void> open_muxer();
+    [[nodiscard]] Result<void> encode_after_all(ScalerBank& scalers,
+                                                const std::function<Result<void>()>& pulse);
+    [[nodiscard]] Result<void> finish_copy(Ticks end);
+    [[nodiscard]] Result<void> finish_encoding(Ticks end, ScalerBank& scalers,
+                                               const std::function<Result<void>()>& pulse);
+    [[nodiscard]] Result<void> finish_audio();
     [[nodiscard]] Result<void> show_until(Ticks until, ScalerBank& scalers);
     // A picture of the frame grid; it waits for the captions that come before the next one.
     [[nodiscard]] Result<void> queue(const std::shared_ptr<Picture>& picture, Ticks at, bool first,
@@ -71,10 +88,16 @@ private:
     [[nodiscard]] Result<av::Pull> mux_encoded();
     [[nodiscard]] Result<void> mux_in_step(Ticks end);
     void learn_headers(const AVPacket& packet);
+    // What the container counts from.
+    [[nodiscard]] Ticks clock_zero() const {
+        return spec_.container == Container::mp4 ? mp4_origin_ : facts_.origin;
+    }
     [[nodiscard]] RenditionReport report(Ticks end, const Muxer::Written& written) const;
 
     const RenditionSpec& spec_;
     std::uint32_t index_;
+    SegmentFacts facts_;
+    av::FramePtr like_;  // what facts_.like points to
     const TranscodeRequest& request_;
     StageTimes& times_;
     Shape shape_;
@@ -89,15 +112,13 @@ private:
     Ticks queued_at_ = 0;
     std::optional<CaptionQueue> captions_;  // none: dropped, or every picture keeps its own
     std::map<Ticks, std::vector<std::uint8_t>> sei_;  // captions that the encoder does not write
-    std::unique_ptr<VideoEncoder> encoder_;           // null: audio only
+    std::unique_ptr<VideoEncoder> encoder_;           // null: audio only, or a copy
+    std::optional<VideoCopy> copy_;                   // none: encoded
+    RenditionAudio audio_;
     std::unique_ptr<Muxer> muxer_;
-    bool carries_audio_ = false;
-    bool audio_left_out_ = false;
     std::vector<av::PacketPtr> waiting_;  // MP4: packets without decoding times yet
     std::string video_codec_;
-    std::string audio_codec_;
     std::vector<std::uint8_t> video_sets_;
-    const AVCodecParameters* audio_ = nullptr;
 };
 
 }  // namespace millrace::media

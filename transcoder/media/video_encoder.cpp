@@ -83,20 +83,24 @@ Result<av::Pull> VideoEncoder::receive(AVPacket& packet) {
     return av::Pull::ready;
 }
 
-// Opening is not enough: what counts is a packet. And SVT-AV1 1.4 waits for ever in its destructor when it is
-// closed before it was drained.
-static Result<void> encode_one_picture(AVCodecContext& context) {
-    const av::FramePtr frame = av::make_frame();
-    frame->width = context.width;
-    frame->height = context.height;
-    frame->format = context.pix_fmt;
+av::FramePtr grey_picture(Size size) {
+    av::FramePtr frame = av::make_frame();
+    frame->width = size.width;
+    frame->height = size.height;
+    frame->format = AV_PIX_FMT_YUV420P;
     frame->pts = 0;
-    if (const int rc = av_frame_get_buffer(frame.get(), 0); rc < 0)
-        return av::error(ErrorKind::internal, "a picture", rc);
+    MR_CHECK(av_frame_get_buffer(frame.get(), 0) >= 0, "out of memory for a picture");
     for (int plane = 0; plane < 3; ++plane)
         std::memset(frame->data[plane], 128,
                     static_cast<std::size_t>(frame->linesize[plane]) *
                         static_cast<std::size_t>(plane == 0 ? frame->height : frame->height / 2));
+    return frame;
+}
+
+// Opening is not enough: what counts is a packet. And SVT-AV1 1.4 waits for ever in its destructor
+// when it is closed before it was drained.
+static Result<void> encode_one_picture(AVCodecContext& context) {
+    const av::FramePtr frame = grey_picture({context.width, context.height});
     int rc = avcodec_send_frame(&context, frame.get());
     if (rc >= 0)
         rc = avcodec_send_frame(&context, nullptr);
@@ -118,8 +122,10 @@ Result<void> try_encoder(const char* name) {
         return error(ErrorKind::unsupported, "not in this FFmpeg");
     av::CodecPtr context(avcodec_alloc_context3(codec));
     MR_CHECK(context != nullptr, "out of memory");
-    context->width = 64;
-    context->height = 64;
+    // NVENC wants more than 145x49 pixels, and the others are quicker with less.
+    const bool nvenc = std::string_view(name).ends_with("nvenc");
+    context->width = nvenc ? 256 : 64;
+    context->height = nvenc ? 144 : 64;
     context->time_base = {1, 25};
     context->framerate = {25, 1};
     context->pix_fmt = AV_PIX_FMT_YUV420P;

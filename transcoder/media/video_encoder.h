@@ -55,7 +55,10 @@ private:
     std::int64_t packets_ = 0;
 };
 
-// Opens an encoder of that name with small settings and closes it again: an encoder that is
+// A grey picture in 8-bit 4:2:0, to try things with.
+[[nodiscard]] av::FramePtr grey_picture(Size size);
+
+// Opens an encoder of that name with small settings and makes a picture: an encoder that is
 // compiled in may still not work (no driver, no device). Says why.
 [[nodiscard]] Result<void> try_encoder(const char* name);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -64,56 +65,51 @@ std::vector<std::string> split(const std::string& text, char separator) {
 
 }  // namespace
 
-std::vector<std::uint8_t> clip(const ClipSpec& spec) {
+namespace {
+
+std::string command_of(const ClipSpec& spec) {
     std::ostringstream command;
     command << "ffmpeg -v error -nostdin";
     if (spec.video)
         command << " -f lavfi -i testsrc2=size=" << spec.size.width << "x" << spec.size.height
                 << ":rate=" << spec.fps << (spec.filter.empty() ? "" : "," + spec.filter);
     if (spec.audio)
-        command << " -f lavfi -i sine=frequency=440:sample_rate=48000";
+        command << " -f lavfi -i \"" << spec.sound << "\"";
     command << " -t " << spec.seconds << " -pix_fmt yuv420p " << spec.encode << " -muxdelay 0"
-            << " -output_ts_offset " << spec.start << " -f " << spec.format << " pipe:1";
-    const std::string out = output_of(command.str());
+            << " -output_ts_offset " << spec.start;
+    return command.str();
+}
+
+}  // namespace
+
+std::vector<std::uint8_t> clip(const ClipSpec& spec) {
+    const std::string out = output_of(command_of(spec) + " -f " + spec.format + " pipe:1");
     return {out.begin(), out.end()};
 }
 
-std::vector<std::uint8_t> made_by(const std::string& arguments) {
-    const std::string out = output_of("ffmpeg -v error -nostdin " + arguments);
-    return {out.begin(), out.end()};
+std::vector<std::vector<std::uint8_t>> segments(const ClipSpec& spec, double every) {
+    namespace fs = std::filesystem;
+    std::string folder = (fs::temp_directory_path() / "millrace-cut-XXXXXX").string();
+    REQUIRE(mkdtemp(folder.data()) != nullptr);
+    output_of(command_of(spec) + " -f segment -segment_format mpegts -segment_time " +
+              std::to_string(every) + " -segment_format_options mpegts_copyts=1 " + folder +
+              "/%04d.ts");
+    std::vector<fs::path> paths(fs::directory_iterator(folder), fs::directory_iterator{});
+    std::ranges::sort(paths);
+    std::vector<std::vector<std::uint8_t>> pieces;
+    for (const fs::path& path : paths)
+        pieces.push_back(read_file(path.string()));
+    fs::remove_all(folder);
+    return pieces;
 }
 
-std::vector<std::uint8_t> cut_at_key(std::span<const std::uint8_t> ts, int n) {
-    constexpr std::size_t kPacket = 188;
-    const auto pid = [&](std::size_t at) { return (ts[at + 1] & 0x1f) << 8 | ts[at + 2]; };
-    std::vector<std::uint8_t> out;
-    for (std::size_t at = 0; at + kPacket <= ts.size(); at += kPacket) {
-        const bool key = pid(at) == 256 && (ts[at + 1] & 0x40) != 0 && (ts[at + 3] & 0x20) != 0 &&
-                         (ts[at + 5] & 0x40) != 0;
-        if (key && n-- == 0) {
-            out.insert(out.end(), ts.begin() + static_cast<std::ptrdiff_t>(at), ts.end());
-            return out;
-        }
-        if (pid(at) == 0 || pid(at) == 4096)
-            out.insert(out.end(), ts.begin() + static_cast<std::ptrdiff_t>(at),
-                       ts.begin() + static_cast<std::ptrdiff_t>(at + kPacket));
-    }
-    FAIL("no such random access point");
-    return out;
-}
-
-double psnr(std::span<const std::uint8_t> bytes, std::span<const std::uint8_t> reference,
-            const std::string& filter) {
-    const TemporaryFile ours(bytes);
-    const TemporaryFile theirs(reference);
-    const std::string out =
-        output_of("ffmpeg -nostdin -hide_banner -i " + ours.path() + " -i " + theirs.path() +
-                  " -lavfi '[0:v]settb=1/90000,setpts=N[a];[1:v]" + filter +
-                  ",settb=1/90000,setpts=N[b];[a][b]psnr' -f null - 2>&1");
-    const std::size_t at = out.rfind("average:");
-    REQUIRE(at != std::string::npos);
-    const std::string value = out.substr(at + 8, 8);
-    return value.starts_with("inf") ? 100.0 : std::atof(value.c_str());
+std::vector<float> decoded_sound(std::span<const std::uint8_t> bytes) {
+    const TemporaryFile file(bytes);
+    const std::string out = output_of("ffmpeg -nostdin -v error -xerror -i " + file.path() +
+                                      " -map 0:a:0 -ac 1 -ar 48000 -f f32le pipe:1");
+    std::vector<float> samples(out.size() / sizeof(float));
+    std::memcpy(samples.data(), out.data(), samples.size() * sizeof(float));
+    return samples;
 }
 
 std::vector<ProbedPacket> probe_packets(std::span<const std::uint8_t> bytes,

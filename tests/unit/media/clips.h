@@ -23,6 +23,7 @@ struct ClipSpec {
     std::string encode = "-c:v libx264 -preset ultrafast -g 250 -bf 2 -c:a aac";
     std::string filter{};  // after the test picture, e.g. "setsar=4/3"
     std::string format = "mpegts";
+    std::string sound = "sine=frequency=440:sample_rate=48000";
 };
 
 // Fails the test when ffmpeg does.
@@ -37,6 +38,12 @@ struct ClipSpec {
 // they are the same.
 [[nodiscard]] double psnr(std::span<const std::uint8_t> bytes,
                           std::span<const std::uint8_t> reference, const std::string& filter);
+
+// One continuous stream cut into MPEG-TS segments of `every` seconds by ffmpeg's segmenter.
+[[nodiscard]] std::vector<std::vector<std::uint8_t>> segments(const ClipSpec& spec, double every);
+
+// The first audio stream decoded by ffmpeg: samples of the first channel at 48 kHz, -1 to 1.
+[[nodiscard]] std::vector<float> decoded_sound(std::span<const std::uint8_t> bytes);
 
 // One packet as ffprobe lists it, times in the stream's own ticks.
 struct ProbedPacket {

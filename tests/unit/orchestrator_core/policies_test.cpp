@@ -265,6 +265,20 @@ TEST_CASE("renditions larger than the source fall away, and only those", "[orche
     CHECK(wrong_with(r, ladder, false));
 }
 
+TEST_CASE("a copy of the source is taken where it was allowed, and is not paid",
+          "[orchestrator][result]") {
+    Ladder ladder = small_ladder();
+    TranscodeReport r = report(ladder);
+    r.renditions[0].copied = true;
+    CHECK(wrong_with(r, ladder, false));
+    ladder[0].bypass = Bypass::if_fits;
+    CHECK(wrong_with(r, ladder, false));
+    r.renditions[0].pixels = 0;
+    CHECK_FALSE(wrong_with(r, ladder, false));
+    r.renditions[0].copied = false;
+    CHECK(wrong_with(r, ladder, false));
+}
+
 TEST_CASE("a source without video is a result only where that is allowed",
           "[orchestrator][result]") {
     const Ladder ladder = small_ladder();
