@@ -150,7 +150,9 @@ struct SegmentKey {
 # Plain data handed from one segment of a session to the next so that joins are not seen. All of it is
 # optional: a transcoder that gets none, or does not know a field, starts cold.
 struct SeamContext {
-  vbvFillBits @0 :List(Int64);  # bits, 0.., one per rendition in ladder order; empty = cold
+  # One entry per rendition in ladder order, 0 = not known; empty = cold. See RenditionReport.
+  vbvFillBits @0 :List(Int64);       # bits, 0.., of the segment right before
+  rateFactorsMilli @1 :List(Int32);  # 0.., of any segment before, the latest known
 }
 
 # ---- what was found and made -------------------------------------------------------------------------
@@ -186,8 +188,9 @@ struct RenditionReport {
   initBytes @12 :UInt64;     # leading bytes that are the init part of an mp4 (ftyp, moov); 0 = none
   parameterSets @13 :Data;   # 32 bytes: SHA-256 of what a decoder must know before the first picture
                              # (parameter sets, init part); equal = joins without a new init part; absent = not known
-  vbvFillBits @14 :Int64;    # bits in the decoder's buffer after the last picture, 0.. ; 0 = not known
+  vbvFillBits @14 :Int64;    # bits in the decoder's buffer when the picture after the last one is due, 0.. ; 0 = not known
   copied @15 :Bool;          # the source's own video, not encoded and not paid (RenditionSpec.bypass)
+  rateFactorMilli @16 :Int32;  # quality at the end on the encoder's scale (x264: CRF), thousandths, 0.. ; 0 = not known
 }
 
 enum MarkerKind {

@@ -223,7 +223,7 @@ void Service::engine_finished(SlotNo slot, TaskRef task, const TranscodeReport& 
         return;
     found->second.finished_at = now();
     parts_.metrics.transcoded(report);
-    core_.engine_finished(slot, task, report, {}, now());
+    core_.engine_finished(slot, task, report, seam_after(report), now());
     link(task.orchestrator).complete_renditions(task);
     settle();
 }

@@ -56,8 +56,11 @@ struct RenditionReport {
     // SHA-256 of what a decoder must know before the first picture: equal = joins without a new
     // init part. All zero = not known.
     Sha256 parameter_sets{};
-    std::int64_t vbv_fill_bits = 0;  // in the decoder's buffer after the last picture; 0 = unknown
-    bool copied = false;             // the source's own video: not encoded, not paid
+    // In the decoder's buffer when the picture after the last one is due; 0 = not known.
+    std::int64_t vbv_fill_bits = 0;
+    bool copied = false;  // the source's own video: not encoded, not paid
+    // Quality at the end on the encoder's own scale (x264: CRF), thousandths; 0 = not known.
+    std::int32_t rate_factor_milli = 0;
     bool operator==(const RenditionReport&) const = default;
 };
 
@@ -104,10 +107,15 @@ struct TranscodeReport {
 };
 
 // Plain data the orchestrator hands along so that joins between segments are not seen (design.md,
-// section 3). Empty = none at hand; a transcoder that does not know a field ignores it.
+// section 3). Empty = none at hand; a transcoder that does not know a field ignores it. One entry per
+// rendition in ladder order, 0 = not known; see RenditionReport.
 struct SeamContext {
-    std::vector<std::int64_t> vbv_fill_bits;  // per rendition in ladder order; empty = cold
+    std::vector<std::int64_t> vbv_fill_bits;       // of the segment right before
+    std::vector<std::int32_t> rate_factors_milli;  // of any segment before, the latest known
     bool operator==(const SeamContext&) const = default;
 };
+
+// What this segment leaves to the next.
+[[nodiscard]] SeamContext seam_after(const TranscodeReport& report);
 
 }  // namespace millrace

@@ -253,17 +253,25 @@ SegmentKey get(schema::SegmentKey::Reader in) {
 }
 
 void put(schema::SeamContext::Builder out, const SeamContext& seam) {
-    if (seam.vbv_fill_bits.empty())
-        return;
-    auto fill = out.initVbvFillBits(list_size(seam.vbv_fill_bits.size()));
-    for (unsigned i = 0; i < fill.size(); ++i)
-        fill.set(i, seam.vbv_fill_bits[i]);
+    if (!seam.vbv_fill_bits.empty()) {
+        auto fill = out.initVbvFillBits(list_size(seam.vbv_fill_bits.size()));
+        for (unsigned i = 0; i < fill.size(); ++i)
+            fill.set(i, seam.vbv_fill_bits[i]);
+    }
+    if (!seam.rate_factors_milli.empty()) {
+        auto factors = out.initRateFactorsMilli(list_size(seam.rate_factors_milli.size()));
+        for (unsigned i = 0; i < factors.size(); ++i)
+            factors.set(i, seam.rate_factors_milli[i]);
+    }
 }
 
 SeamContext get(schema::SeamContext::Reader in) {
     SeamContext seam;
     for (const auto bits : bounded(in.getVbvFillBits(), kRenditionsMax, "SeamContext.vbvFillBits"))
         seam.vbv_fill_bits.push_back(non_negative(bits, "SeamContext.vbvFillBits"));
+    for (const auto factor :
+         bounded(in.getRateFactorsMilli(), kRenditionsMax, "SeamContext.rateFactorsMilli"))
+        seam.rate_factors_milli.push_back(non_negative32(factor, "SeamContext.rateFactorsMilli"));
     return seam;
 }
 
@@ -313,6 +321,7 @@ void put(schema::RenditionReport::Builder out, const RenditionReport& report) {
         out.setParameterSets(as_data(report.parameter_sets));
     out.setVbvFillBits(report.vbv_fill_bits);
     out.setCopied(report.copied);
+    out.setRateFactorMilli(report.rate_factor_milli);
 }
 
 RenditionReport get(schema::RenditionReport::Reader in) {
@@ -334,6 +343,8 @@ RenditionReport get(schema::RenditionReport::Reader in) {
         report.parameter_sets = sha256(in.getParameterSets(), "RenditionReport.parameterSets");
     report.vbv_fill_bits = non_negative(in.getVbvFillBits(), "RenditionReport.vbvFillBits");
     report.copied = in.getCopied();
+    report.rate_factor_milli =
+        non_negative32(in.getRateFactorMilli(), "RenditionReport.rateFactorMilli");
     return report;
 }
 

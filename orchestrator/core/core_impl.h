@@ -154,6 +154,7 @@ private:
 
     // ---- attempts (core_attempts.cpp) ----
     void dispatch(Task& t, Holding& h, bool second);
+    [[nodiscard]] static SeamContext seam_for(const Session& s, const SegmentKey& segment);
     void watch(Session& s);
     void arm_task(const Task& t);
     void on_task_timer(TaskId id);
@@ -203,6 +204,7 @@ private:
     void measured(Task& t, Duration duration);
     void try_commit(Task& t, AttemptNo no);
     void commit(Task& t, AttemptNo no);
+    static void keep_seam(Session& s, const SegmentKey& segment, SeamContext seam);
     void bad_result(Task& t, AttemptNo no, const std::string& problem);
     void deliver(Task& t);
 

@@ -213,6 +213,17 @@ void Impl::try_commit(Task& t, AttemptNo no) {
     }
 }
 
+// The latest segment's of the run that is on; stragglers leave it alone.
+void Impl::keep_seam(Session& s, const SegmentKey& segment, SeamContext seam) {
+    const bool older = s.has_seam && s.seam_run == segment.run && segment.seq < s.seam_seq;
+    if (segment.run != s.run || older)
+        return;
+    s.seam = std::move(seam);
+    s.seam_run = segment.run;
+    s.seam_seq = segment.seq;
+    s.has_seam = true;
+}
+
 void Impl::commit(Task& t, AttemptNo no) {
     const auto found =
         std::find_if(t.live.begin(), t.live.end(), [no](const Attempt& a) { return a.no == no; });
@@ -230,10 +241,7 @@ void Impl::commit(Task& t, AttemptNo no) {
         note(What::hedge_won, won.at);
 
     Session& s = *t.session;
-    s.seam = std::move(won.finished->seam);
-    s.seam_run = t.segment.run;
-    s.seam_seq = t.segment.seq;
-    s.has_seam = s.seam_run == s.run;
+    keep_seam(s, t.segment, std::move(won.finished->seam));
     const SourceInfo& source = t.result.source;
     if (source.duration > Duration::zero()) {
         s.last_duration = std::min(source.duration, kSegmentMax);

@@ -11,6 +11,7 @@ EngineTask sample_task() {
     task.ladder = {*preset_rendition("P240p30fps16x9"), *preset_rendition("P720p30fps16x9")};
     task.seq = 42;
     task.seam.vbv_fill_bits = {1000, 2000};
+    task.seam.rate_factors_milli = {23'000, 17'500};
     task.limits.frames = 77;
     task.limits.picture = {1920, 1080};
     task.allow_audio_only = true;

@@ -488,7 +488,7 @@ TEST_CASE("the seam of a segment is handed to the next one", "[orchestrator][att
     t.manner.never_starts = true;
     const TaskId task = world.accept("s", 1);
     world.run_for(10ms);
-    TaskFinished done{task, AttemptNo{1}, report(small_ladder()), {{11, 22}}};
+    TaskFinished done{task, AttemptNo{1}, report(small_ladder()), {{11, 22}, {23'000, 18'000}}};
     world.call([&](OrchestratorCore& c, TimePoint now) {
         for (const RenditionReport& r : done.report.renditions)
             c.rendition_received({task, AttemptNo{1}, Direction::to_orchestrator, r.index}, t.key,
@@ -500,6 +500,7 @@ TEST_CASE("the seam of a segment is handed to the next one", "[orchestrator][att
     world.accept("s", 9);
     world.run_for(5ms);
     REQUIRE(t.dispatched.size() == 3);
-    CHECK(t.dispatched[1].seam.vbv_fill_bits == std::vector<std::int64_t>{11, 22});
-    CHECK(t.dispatched[2].seam.vbv_fill_bits.empty());
+    CHECK(t.dispatched[1].seam == done.seam);
+    CHECK(t.dispatched[2].seam.vbv_fill_bits.empty());  // something else comes in between
+    CHECK(t.dispatched[2].seam.rate_factors_milli == done.seam.rate_factors_milli);
 }

@@ -132,7 +132,8 @@ RenditionReport any_rendition(Rng& rng) {
             any_u64(rng),
             any_hash(rng),
             any_positive(rng),
-            rng.below(2) == 1};
+            rng.below(2) == 1,
+            any_positive32(rng)};
 }
 
 SpliceMarker any_splice(Rng& rng) {
@@ -147,7 +148,8 @@ SkippedRendition any_skipped(Rng& rng) {
 }
 
 SeamContext any_seam(Rng& rng) {
-    return {any_list(rng, kRenditionsMax, any_positive)};
+    return {any_list(rng, kRenditionsMax, any_positive),
+            any_list(rng, kRenditionsMax, any_positive32)};
 }
 
 std::string any_sentence(Rng& rng) {

@@ -114,6 +114,7 @@ TEST_CASE("values that make no sense are refused", "[wire]") {
     CHECK(with([](Dispatch& d) { d.duration_ms = -1; }));
     CHECK(with([](Dispatch& d) { d.cost.encode_pixels = -1; }));
     CHECK(with([](Dispatch& d) { d.seam.vbv_fill_bits = {-1}; }));
+    CHECK(with([](Dispatch& d) { d.seam.rate_factors_milli = {-1}; }));
 }
 
 TEST_CASE("a chunk that ends before it begins is refused", "[wire]") {

@@ -112,6 +112,7 @@ Dispatch dispatch() {
     dispatch.allow_audio_only = true;
     dispatch.cost = cost();
     dispatch.seam.vbv_fill_bits = {1'000'000, 0};
+    dispatch.seam.rate_factors_milli = {23'000, 0};
     return dispatch;
 }
 
@@ -133,7 +134,8 @@ std::vector<Sample<FromTranscoder>> transcoder_samples() {
          {kFence, SlotRefused{ReservationId{5}, kSession, SlotRefusal::draining, 0, "leaving"}}},
         {"task_progress",
          {kFence, TaskProgress{kTask, kAttempt, TaskStage::running, 480'000, 2'000'000, 12}}},
-        {"task_finished", {kFence, TaskFinished{kTask, kAttempt, report(), {{9000, 0}}}}},
+        {"task_finished",
+         {kFence, TaskFinished{kTask, kAttempt, report(), {{9000, 0}, {23'500, 0}}}}},
         {"task_failed",
          {kFence, TaskFailed{kTask, kAttempt, ErrorKind::device, "encoder gone", true, true}}},
         {"leaving", {kFence, Leaving{30'000}}},
