@@ -104,6 +104,8 @@ void set_x264(const EncoderSettings& settings, AVCodecContext& context, av::Opti
     const RenditionSpec& spec = *settings.spec;
     options.set("preset", preset_of(spec)).set("forced-idr", 1);
     options.set("a53cc", settings.captions ? 1 : 0);
+    // The muxer would add them to MPEG-TS, behind the rate control's back.
+    options.set("aud", settings.headers_apart ? 0 : 1);
     options.set("x264-params", "stitchable=1");  // headers from settings, not from content
     if (const char* profile = profile_name(spec.profile); profile != nullptr)
         options.set("profile", profile);

@@ -13,6 +13,12 @@
 
 namespace millrace::media {
 
+// What one rendition's encoder left behind (RenditionReport); 0 = not known.
+struct RateMemory {
+    std::int64_t vbv_fill_bits = 0;
+    std::int32_t rate_factor_milli = 0;
+};
+
 struct EncoderSettings {
     const RenditionSpec* spec = nullptr;
     Shape shape;
@@ -21,6 +27,7 @@ struct EncoderSettings {
     bool headers_apart = false;     // parameter sets in the context's extradata, not in packets
     bool captions = true;           // keep captions that ride on the pictures (H.264 only)
     const AVFrame* like = nullptr;  // a picture whose colour tags hold for all
+    RateMemory before{};            // of the segment before
 };
 
 // The rate an encoder is told: the rendition's, or a hint at uneven times.

@@ -21,6 +21,15 @@ std::vector<Ticks> presentation_times(const std::vector<av::PacketPtr>& packets)
     return times;
 }
 
+RateMemory rate_memory(const SeamContext& seam, std::uint32_t index) {
+    RateMemory memory;
+    if (index < seam.vbv_fill_bits.size())
+        memory.vbv_fill_bits = seam.vbv_fill_bits[index];
+    if (index < seam.rate_factors_milli.size())
+        memory.rate_factor_milli = seam.rate_factors_milli[index];
+    return memory;
+}
+
 }  // namespace
 
 Rendition::Rendition(const RenditionSpec& spec, std::uint32_t index, const SegmentFacts& facts,
@@ -76,7 +85,8 @@ Result<void> Rendition::open_encoder() {
                                        .threads = request_.threads,
                                        .headers_apart = spec_.container == Container::mp4,
                                        .captions = spec_.data == DataStreams::pass,
-                                       .like = like.get()});
+                                       .like = like.get(),
+                                       .before = rate_memory(request_.seam, index_)});
     if (!encoder)
         return encoder.error();
     encoder_ = std::move(*encoder);
@@ -351,6 +361,8 @@ RenditionReport Rendition::report(Ticks end, const Muxer::Written& written) cons
         done.frames = encoder_->frames();
         done.pixels = done.frames * shape_.size.pixels();
         done.frame_rate = rate_.rate;
+        done.vbv_fill_bits = encoder_->memory().vbv_fill_bits;
+        done.rate_factor_milli = encoder_->memory().rate_factor_milli;
     }
     if (copy_) {
         done.copied = true;

@@ -4,8 +4,26 @@
 #include <cstring>
 
 namespace millrace::media {
+
+VideoEncoder::VideoEncoder(const EncoderSettings& settings)
+    : settings_(settings),
+      like_(av::make_frame()),
+      control_(settings),
+      counts_(settings.rate.constant) {
+    MR_CHECK(av_frame_copy_props(like_.get(), settings.like) >= 0, "out of memory");
+    settings_.like = like_.get();
+    const Rational rate = told_rate(settings.rate);
+    step_ = std::max<Ticks>(1, kTicksPerSecond * rate.den / rate.num);
+}
+
 Result<std::unique_ptr<VideoEncoder>> VideoEncoder::open(const EncoderSettings& settings) {
-    const RenditionSpec& spec = *settings.spec;
+    std::unique_ptr<VideoEncoder> encoder(new VideoEncoder(settings));
+    MR_TRY(encoder->open_context(RateControl::Start::quick));
+    return encoder;
+}
+
+Result<void> VideoEncoder::open_context(RateControl::Start start) {
+    const RenditionSpec& spec = *settings_.spec;
     const char* name = encoder_name(spec.codec);
     const AVCodec* codec = name == nullptr ? nullptr : avcodec_find_encoder_by_name(name);
     if (codec == nullptr)
@@ -14,16 +32,16 @@ Result<std::unique_ptr<VideoEncoder>> VideoEncoder::open(const EncoderSettings& 
     av::CodecPtr context(avcodec_alloc_context3(codec));
     MR_CHECK(context != nullptr, "out of memory");
     av::Options options;
-    apply(settings, *context, options);
+    apply(settings_, *context, options);
+    control_.set_up(start, *context, options);
     if (const int rc = avcodec_open2(context.get(), codec, options.address()); rc < 0)
         return av::error(ErrorKind::unsupported,
                          std::string("opening ") + name + " for rendition \"" + spec.name + "\"",
                          rc);
     MR_CHECK(options.left_over().empty(), options.left_over());
-    const Rational rate = told_rate(settings.rate);
-    const Ticks step = std::max<Ticks>(1, kTicksPerSecond * rate.den / rate.num);
-    return std::unique_ptr<VideoEncoder>(
-        new VideoEncoder(std::move(context), settings.rate.constant, step));
+    control_.opened(*context);
+    context_ = std::move(context);
+    return {};
 }
 
 Result<void> VideoEncoder::send(const AVFrame& picture, Ticks at, Kind kind) {
@@ -36,12 +54,15 @@ Result<void> VideoEncoder::send(const AVFrame& picture, Ticks at, Kind kind) {
     av::set_captions(*frame, kind.captions);
     times_.push_back(at);
     ++frames_;
+    if (packets_ == 0)
+        beginning_.push_back(av::share(*frame));
     const int rc = avcodec_send_frame(context_.get(), frame.get());
     return rc < 0 ? Result<void>(av::error(ErrorKind::internal, "avcodec_send_frame", rc))
                   : Result<void>();
 }
 
 void VideoEncoder::drain() {
+    draining_ = true;
     avcodec_send_frame(context_.get(), nullptr);
 }
 
@@ -63,14 +84,42 @@ Ticks VideoEncoder::decoded_at(std::int64_t packet) const {
     return shown < 0 ? times_.front() + shown * step_ : times_[static_cast<std::size_t>(shown)];
 }
 
+// The first packet was more than the decoder's buffer may be asked for.
+Result<void> VideoEncoder::begin_again() {
+    MR_TRY(open_context(RateControl::Start::careful));
+    for (const av::FramePtr& frame : beginning_)
+        if (const int rc = avcodec_send_frame(context_.get(), frame.get()); rc < 0)
+            return av::error(ErrorKind::internal, "avcodec_send_frame", rc);
+    if (draining_)
+        drain();
+    return {};
+}
+
 Result<av::Pull> VideoEncoder::receive(AVPacket& packet) {
-    const int rc = avcodec_receive_packet(context_.get(), &packet);
+    int rc = avcodec_receive_packet(context_.get(), &packet);
+    if (rc >= 0 && packets_ == 0) {
+        if (control_.overspent(packet)) {
+            av_packet_unref(&packet);
+            if (const auto begun = begin_again(); !begun)
+                return begun.error();
+            rc = avcodec_receive_packet(context_.get(), &packet);
+        }
+        beginning_.clear();
+        like_.reset();
+    }
     if (rc == AVERROR(EAGAIN))
         return av::Pull::needs_input;
     if (rc == AVERROR_EOF)
         return av::Pull::drained;
     if (rc < 0)
         return av::error(ErrorKind::internal, "avcodec_receive_packet", rc);
+    if (const auto put = put_times(packet); !put)
+        return put.error();
+    control_.encoded(*context_, packet);
+    return av::Pull::ready;
+}
+
+Result<void> VideoEncoder::put_times(AVPacket& packet) {
     if (counts_) {
         if (packet.pts < 0 || packet.pts >= frames_)
             return error(ErrorKind::internal, "the encoder made up a time");
@@ -80,7 +129,7 @@ Result<av::Pull> VideoEncoder::receive(AVPacket& packet) {
         return error(ErrorKind::internal, "the encoder made more packets than pictures");
     packet.dts = std::min(decoded_at(packets_++), packet.pts);
     packet.duration = step_;
-    return av::Pull::ready;
+    return {};
 }
 
 av::FramePtr grey_picture(Size size) {

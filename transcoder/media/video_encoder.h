@@ -2,8 +2,9 @@
 // Pictures in, packets of one rendition out, in ticks.
 //
 // Every segment gets an encoder of its own, opened cold and drained to the last picture (FFmpeg 5.1
-// cannot flush software encoders and go on). GOPs are closed, key frames come exactly where they are asked
-// for, and headers depend on the settings alone so that segments of one rendition share them.
+// cannot flush software encoders and go on); what joins need of the encoder before is carried over
+// (rate_control.h). GOPs are closed, key frames come exactly where they are asked for, and headers
+// depend on the settings alone so that segments of one rendition share them.
 //
 // Time: at a constant rate the encoder counts frames and the true times are put back afterwards,
 // so that rate control and headers see a clean rate whatever the source's rounding; at uneven rates
@@ -16,6 +17,7 @@
 
 #include "transcoder/media/av.h"
 #include "transcoder/media/encoder_options.h"
+#include "transcoder/media/rate_control.h"
 
 namespace millrace::media {
 
@@ -40,19 +42,28 @@ public:
     [[nodiscard]] std::optional<Ticks> delay() const;
     // Of the pictures sent, in order.
     [[nodiscard]] const std::vector<Ticks>& times() const { return times_; }
+    // For the next segment's encoder; valid once drained.
+    [[nodiscard]] RateMemory memory() const { return control_.memory(); }
 
 private:
-    VideoEncoder(av::CodecPtr context, bool counts, Ticks step)
-        : context_(std::move(context)), counts_(counts), step_(step) {}
+    explicit VideoEncoder(const EncoderSettings& settings);
+    [[nodiscard]] Result<void> open_context(RateControl::Start start);
+    [[nodiscard]] Result<void> begin_again();
+    [[nodiscard]] Result<void> put_times(AVPacket& packet);
     [[nodiscard]] std::int64_t reorder() const;
     [[nodiscard]] Ticks decoded_at(std::int64_t packet) const;
 
+    EncoderSettings settings_;
+    av::FramePtr like_;                    // settings_.like's; until the first packet
+    std::vector<av::FramePtr> beginning_;  // pictures sent until the first packet
+    RateControl control_;
     av::CodecPtr context_;
-    bool counts_;  // time base is one frame
-    Ticks step_;   // a frame at the nominal rate
+    bool counts_;     // time base is one frame
+    Ticks step_ = 1;  // a frame at the nominal rate
     std::vector<Ticks> times_;
     std::int64_t frames_ = 0;
     std::int64_t packets_ = 0;
+    bool draining_ = false;
 };
 
 // A grey picture in 8-bit 4:2:0, to try things with.

@@ -1,0 +1,125 @@
+#include "transcoder/media/rate_control.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace millrace::media {
+namespace {
+
+constexpr std::int64_t kFirstFillPermille = 900;    // of the buffer; x264's own
+constexpr std::int64_t kAssumedFillPermille = 500;  // in mid-session
+constexpr int kSlack = 2;
+// Below it the last segment may have been all but black and tells nothing about this one.
+constexpr double kQuickFactorMin = 8.0;
+constexpr double kCarefulFactor = 20.0;  // coarse enough for libx264 to rein in noise from there
+// Of what it finds, the most a quick start's first picture may take: those after it need some, too.
+constexpr double kFirstPictureMax = 0.6;
+
+std::int64_t fill_found(const RateMemory& before, std::int64_t size) {
+    if (before.vbv_fill_bits > 0)
+        return std::min(before.vbv_fill_bits, size);
+    return size * (before.rate_factor_milli > 0 ? kAssumedFillPermille : kFirstFillPermille) / 1000;
+}
+
+double seconds(Ticks ticks) {
+    return static_cast<double>(ticks) / kTicksPerSecond;
+}
+
+std::int64_t bits_of(const AVPacket& packet) {
+    return std::int64_t{packet.size} * 8;
+}
+
+}  // namespace
+
+RateControl::RateControl(const EncoderSettings& settings)
+    : spec_(settings.spec),
+      size_(settings.shape.size),
+      rate_(told_rate(settings.rate)),
+      before_(settings.before) {}
+
+bool RateControl::steers() const {
+    return spec_->codec == VideoCodec::h264 && spec_->bitrate > 0 && spec_->quality <= 0;
+}
+
+void RateControl::set_up(Start start, AVCodecContext& context, av::Options& options) {
+    packets_ = 0;
+    last_.reset();
+    if (context.rc_buffer_size <= 0)
+        return;
+    found_ = fill_found(before_, context.rc_buffer_size);
+    bucket_.emplace(spec_->bitrate, context.rc_buffer_size, found_);
+    if (spec_->codec != VideoCodec::h264)
+        return;
+    context.rc_initial_buffer_occupancy = static_cast<int>(found_);
+    if (!steers())
+        return;
+    const RateSteering::Aim aim{spec_->bitrate, rate_.value(), size_.pixels(),
+                                spec_->gop_ms == kGopIntra};
+    auto known = before_.rate_factor_milli > 0
+                     ? std::optional<double>(before_.rate_factor_milli / 1000.0)
+                     : std::nullopt;
+    slack_ = start == Start::quick && known.value_or(0) >= kQuickFactorMin;
+    if (start == Start::careful)
+        known = std::max(known.value_or(0), kCarefulFactor);
+    steering_.emplace(aim, known);
+    options.set("crf", std::to_string(steering_->factor()));
+    context.bit_rate = 0;
+    context.rc_min_rate = 0;
+    // Opened alike for both starts: x264 chooses the level by the buffer, and headers must agree.
+    context.rc_buffer_size = std::min(context.rc_buffer_size, (1 << 30) / kSlack) * kSlack;
+    if (slack_)
+        context.rc_initial_buffer_occupancy =
+            std::min(context.rc_initial_buffer_occupancy, (1 << 30) / kSlack) * kSlack;
+}
+
+// FFmpeg's libx264 hands a changed buffer or factor to x264 before the next picture; x264 then cuts
+// its fill down to the buffer's size.
+void RateControl::opened(AVCodecContext& context) const {
+    if (steering_ && !slack_)
+        context.rc_buffer_size = static_cast<int>(bucket_->size());
+}
+
+bool RateControl::overspent(const AVPacket& first) const {
+    return slack_ &&
+           static_cast<double>(bits_of(first)) > kFirstPictureMax * static_cast<double>(found_);
+}
+
+void RateControl::encoded(AVCodecContext& context, const AVPacket& packet) {
+    ++packets_;
+    const double apart = seconds(packet.dts - last_.value_or(packet.dts));
+    last_ = packet.dts;
+    if (!bucket_)
+        return;
+    bucket_->take(bits_of(packet), apart);
+    if (!steering_)
+        return;
+    const double step = 1 / rate_.value();
+    const double fullness = bucket_->fill_after(step) / static_cast<double>(bucket_->size());
+    steering_->encoded(bits_of(packet), (packet.flags & AV_PKT_FLAG_KEY) != 0,
+                       packets_ == 1 ? step : apart, std::clamp(fullness, 0.0, 1.0));
+    av_opt_set_double(context.priv_data, "crf", steering_->factor(), 0);
+    let_go_of_slack(context);
+}
+
+void RateControl::let_go_of_slack(AVCodecContext& context) const {
+    const double step = 1 / rate_.value();
+    if (slack_ && packets_ == 1)
+        context.rc_buffer_size = static_cast<int>(
+            std::max(bucket_->fill_after(step), 2 * step * static_cast<double>(spec_->bitrate)));
+    else
+        context.rc_buffer_size = static_cast<int>(bucket_->size());
+}
+
+RateMemory RateControl::memory() const {
+    RateMemory memory;
+    if (!bucket_)
+        return memory;
+    memory.vbv_fill_bits =
+        std::max<std::int64_t>(1, std::llround(std::floor(bucket_->fill_after(1 / rate_.value()))));
+    memory.rate_factor_milli =
+        steering_ ? static_cast<std::int32_t>(std::lround(steering_->factor() * 1000))
+                  : spec_->quality * 1000;
+    return memory;
+}
+
+}  // namespace millrace::media

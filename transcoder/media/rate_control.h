@@ -1,0 +1,64 @@
+#pragma once
+// Rate control of one rendition's encoder over one segment, and what the next segment's needs to go
+// on from it: the fill of the decoder's buffer and the rate factor.
+//
+// Modes of a rendition (contract.md, section 3)
+// - quality alone, or neither: constant rate factor, no buffer.
+// - quality and bitrate: constant rate factor under a ceiling, with a buffer.
+// - bitrate alone: libx264's factor is steered (rate_steering.h), with a buffer; other encoders use
+//   their own bitrate mode, which starts cold with every segment.
+// The buffer's fill is handed to libx264 alone: FFmpeg 5.1 cannot tell it to the others.
+//
+// Where the fill is not known, a segment with a known rate factor is assumed to find half a buffer,
+// one with nothing at all (a session's first) what x264 assumes.
+//
+// A cold libx264 takes pictures for about twice as large as they become and starts far too coarse.
+// A steered segment's first picture, the one that shows, is therefore encoded against a buffer and
+// a fill of twice the truth where the factor is known (Start::quick); then the buffer shrinks to the true fill and grows back
+// to its true size. At hard cuts that can be too much: the picture is thrown away and the segment
+// begun again without the slack and coarser (Start::careful).
+//
+// Thread: its owner's.
+
+#include <optional>
+
+#include "transcoder/media/encoder_options.h"
+#include "transcoder/media/rate_steering.h"
+#include "transcoder/media/vbv.h"
+
+namespace millrace::media {
+
+class RateControl {
+public:
+    enum class Start : std::uint8_t { quick, careful };
+
+    explicit RateControl(const EncoderSettings& settings);
+
+    // Amends what apply() has set; begins anew when called again.
+    void set_up(Start start, AVCodecContext& context, av::Options& options);
+    void opened(AVCodecContext& context) const;
+    // True when a quick start's first packet takes more than it may; it must not be used then.
+    [[nodiscard]] bool overspent(const AVPacket& first) const;
+    // After every packet, its decoding time in ticks. The encoder must encode one picture per
+    // packet, which holds for one thread.
+    void encoded(AVCodecContext& context, const AVPacket& packet);
+
+    [[nodiscard]] RateMemory memory() const;
+
+private:
+    void let_go_of_slack(AVCodecContext& context) const;
+    [[nodiscard]] bool steers() const;
+
+    const RenditionSpec* spec_;
+    Size size_;
+    Rational rate_;
+    RateMemory before_;
+    bool slack_ = false;
+    std::int64_t found_ = 0;  // bits in the buffer
+    std::optional<VbvBucket> bucket_;
+    std::optional<RateSteering> steering_;
+    std::optional<Ticks> last_;  // decoding time
+    std::int64_t packets_ = 0;
+};
+
+}  // namespace millrace::media
