@@ -18,6 +18,11 @@ namespace {
 constexpr std::uint64_t kRenditionBytesPerSourceByte = 4;
 constexpr std::uint64_t kRenditionBytesExtra = 8ULL << 20;
 
+// The loop comes round at least this often. When it did not for kAway, the process was stopped, the machine
+// suspended, or the loop blocked; heartbeats of the transcoders then still wait in the sockets.
+constexpr Duration kPulse = std::chrono::milliseconds(250);
+constexpr Duration kAway = std::chrono::milliseconds(750);
+
 }  // namespace
 
 Service::Service(Parts parts, CoreConfig config)
@@ -29,7 +34,11 @@ Service::Service(Parts parts, CoreConfig config)
       streams_(parts.streams),
       link_(parts.link),
       core_(std::move(config)),
-      timer_(parts.loop) {}
+      timer_(parts.loop),
+      pulse_timer_(parts.loop),
+      last_turn_(parts.loop.now()) {
+    pulse();
+}
 
 Service::~Service() {
     *alive_ = false;
@@ -194,6 +203,23 @@ void Service::begin_shutdown(std::function<void()> drained) {
     drained_ = std::move(drained);
     core_.begin_shutdown(now());
     settle();
+}
+
+// ---- time ---------------------------------------------------------------------------------------
+
+TimePoint Service::now() {
+    const TimePoint now = loop_.now();
+    const Duration passed = now - std::exchange(last_turn_, now);
+    if (passed > kAway) {
+        log::warn("main", "was away", {{"ms", std::to_string(to_ms(passed))}});
+        core_.was_away(passed, now);
+    }
+    return now;
+}
+
+void Service::pulse() {
+    pulse_timer_.set(loop_.now() + kPulse, [this] { pulse(); });
+    (void)now();
 }
 
 // ---- effects ------------------------------------------------------------------------------------

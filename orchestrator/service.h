@@ -94,7 +94,9 @@ private:
             renditions;  // by ladder index, once the attempt that commits is known
     };
 
-    [[nodiscard]] TimePoint now() const { return loop_.now(); }
+    // Loop time, for the core. Notices when the loop was away since it was asked last.
+    [[nodiscard]] TimePoint now();
+    void pulse();
     void finish_on_loop(UploadId upload, PayloadPtr body, const Sha256& sha256, Waiter answered);
 
     // Carries out everything the core wants done, then sets the timer.
@@ -122,6 +124,8 @@ private:
     TranscoderLink& link_;
     OrchestratorCore core_;
     Timer timer_;
+    Timer pulse_timer_;
+    TimePoint last_turn_;
     std::unordered_map<TaskId, Task> tasks_;
     std::unordered_map<AnswerId, AnsweredSegmentPtr> answers_;
     std::function<void()> drained_;

@@ -70,6 +70,11 @@ public:
     void begin_shutdown(TimePoint now);
     [[nodiscard]] bool idle() const { return tasks_.size() == 0 && uploads_.empty(); }
 
+    void was_away(Duration away, TimePoint now);
+    // The core's own time stands still while the process is away. Inside, all times are its own.
+    [[nodiscard]] TimePoint own(TimePoint callers) const { return callers - away_; }
+    [[nodiscard]] TimePoint callers(TimePoint own) const { return own + away_; }
+
     void advance_to(TimePoint now);
     [[nodiscard]] std::optional<TimePoint> next_deadline() const;
     [[nodiscard]] Effects take_effects() { return std::exchange(effects_, {}); }
@@ -100,6 +105,7 @@ private:
     void advance(TimePoint now);
     void fire(const TimerKey& key);
     void settle();
+    void expect(const Task& t);
     void emit(Effect effect) { effects_.push_back(std::move(effect)); }
     void note(Noted::What what, const Transcoder* t = nullptr, std::string reason = {});
     void note_refused(Noted::What what, ApiCode code);
@@ -235,6 +241,8 @@ private:
     bool shutting_down_ = false;
     bool capacity_changed_ = false;
     TimePoint reconcile_until_{};
+    Duration away_{0};           // the process stood still, all in all
+    TimePoint patient_until_{};  // closed connections are our own doing
     std::uint64_t payload_bytes_ = 0;
     std::uint64_t last_upload_ = 0;
     std::uint64_t last_reservation_ = 0;

@@ -70,7 +70,7 @@ void Impl::measured(Task& t, Duration duration) {
     if (deadline == t.deadline)
         return;
     t.deadline = deadline;
-    emit(Expect{t.id, t.segment, t.session->stream, t.deadline});
+    expect(t);
 }
 
 void Impl::transfer_progress(const TransferId& transfer, const TranscoderKey& with, TimePoint now) {
@@ -260,7 +260,8 @@ void Impl::commit(Task& t, AttemptNo no) {
     // The slot that was faster is the session's from here on.
     if (const Holding* h = s.holding_at(*won.at); won.second && h != nullptr && h->at->keepable())
         s.primary = h->id;
-    emit(Commit{t.id, no, t.segment, s.account, won.at->key, won.at->name, t.bytes, t.result});
+    emit(Commit{t.id, no, t.segment, s.stream, s.account, won.at->key, won.at->name, t.bytes,
+                t.result});
     serve(s);
     watch(s);
 }

@@ -108,6 +108,9 @@ void Impl::publish(Transcoder& t) {
     if ((state == t.state_told && t.name == t.name_told) ||
         (first && (state == "lost" || state == "left")))
         return;
+    // A lane that went down while we were away is coming back.
+    if (state == "lost" && t.joined && now_ < patient_until_)
+        return;
     const std::string name = t.name.empty() ? t.name_told : t.name;
     std::string reason;
     if (t.quarantined() && state == "quarantined")
@@ -131,6 +134,8 @@ void Impl::arm_transcoder(const Transcoder& t) {
         consider(t.lease_end);
     else if (t.shown)
         consider(t.lost_at + kLostShownFor);
+    if (t.joined && now_ < patient_until_)
+        consider(patient_until_);
     if (t.quarantined_until)
         consider(*t.quarantined_until);
     if (t.joined && t.lane_down_since)

@@ -68,6 +68,11 @@ CoreStatus Impl::status() {
     for (const auto& [no, s] : sessions_.all())
         if (!s->ended && s->confirmed)
             status.sessions.push_back(status_of(*s));
+    for (SessionStatus& session : status.sessions) {
+        session.started_at = callers(session.started_at);
+        if (session.last_segment_at)
+            session.last_segment_at = callers(*session.last_segment_at);
+    }
     std::sort(status.sessions.begin(), status.sessions.end(),
               [](const auto& a, const auto& b) { return a.id < b.id; });
     for (const auto& [id, t] : tasks_.all())

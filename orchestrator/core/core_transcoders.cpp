@@ -239,7 +239,9 @@ void Impl::payload_lane(const TranscoderKey& key, std::uint64_t nonce, bool up, 
 
 void Impl::connection_lost(const TranscoderKey& key, TimePoint now) {
     advance(now);
-    if (Transcoder* t = registry_.find(key); t != nullptr && t->joined)
+    // While we were away the transcoders gave our silent connections up: the lease tells who is gone.
+    const bool our_doing = now_ < patient_until_;
+    if (Transcoder* t = registry_.find(key); t != nullptr && t->joined && !our_doing)
         lose(*t, "connection lost", false);
     settle();
 }

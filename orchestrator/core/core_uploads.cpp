@@ -287,7 +287,7 @@ TaskId Impl::accept(Session& s, const Upload& upload, const Sha256& sha256, std:
         note(What::session_opened);
     }
     persist(s);
-    emit(Expect{t.id, t.segment, s.stream, t.deadline});
+    expect(t);
     arm_task(t);
     return t.id;
 }

@@ -54,6 +54,7 @@ struct Commit {
     TaskId task;
     AttemptNo attempt;
     SegmentKey segment;
+    StreamName stream;
     AccountId account;
     TranscoderKey transcoder;
     std::string transcoder_name;

@@ -121,6 +121,31 @@ void Impl::note_refused(Noted::What what, ApiCode code) {
     emit(Noted{what, code, {}, {}});
 }
 
+// The core's clock stood still with the process; what others did meanwhile is still to be heard.
+void Impl::was_away(Duration away, TimePoint now) {
+    away_ += std::max(away, Duration::zero());
+    advance(own(now));
+    patient_until_ = now_ + config_.reconcile;
+    for (const auto& [no, key] : transcoder_keys_)
+        if (Transcoder* t = registry_.find(key); t != nullptr && t->joined) {
+            t->lease_end = std::max(t->lease_end, patient_until_);
+            arm_transcoder(*t);
+        }
+    for (const auto& [no, session] : sessions_.all())
+        for (Task* t : tasks_of(*session)) {
+            for (Attempt& a : t->live)
+                a.progressed_at = now_;
+            if (!t->committing)
+                arm_task(*t);
+            expect(*t);
+        }
+    settle();
+}
+
+void Impl::expect(const Task& t) {
+    emit(Expect{t.id, t.segment, t.session->stream, callers(t.deadline)});
+}
+
 void Impl::store_available(bool available, TimePoint now) {
     advance(now);
     store_available_ = available;
@@ -154,48 +179,52 @@ OrchestratorCore::~OrchestratorCore() = default;
 
 void OrchestratorCore::restore(const std::vector<RestoredSession>& sessions,
                                const std::vector<RestoredTranscoder>& transcoders, TimePoint now) {
-    impl_->restore(sessions, transcoders, now);
+    impl_->restore(sessions, transcoders, impl_->own(now));
 }
 
 OpenOutcome OrchestratorCore::open_session(const SessionRequest& request, TimePoint now) {
-    return impl_->open_session(request, now);
+    return impl_->open_session(request, impl_->own(now));
 }
 
 std::optional<Refusal> OrchestratorCore::end_session(const SessionId& session, EndReason reason,
                                                      TimePoint now,
                                                      const std::optional<AccountId>& owner) {
-    return impl_->end_session(session, reason, now, owner);
+    return impl_->end_session(session, reason, impl_->own(now), owner);
 }
 
 UploadDecision OrchestratorCore::begin_upload(const UploadRequest& request, TimePoint now) {
-    return impl_->begin_upload(request, now);
+    return impl_->begin_upload(request, impl_->own(now));
 }
 
 UploadOutcome OrchestratorCore::finish_upload(UploadId upload, const Sha256& sha256,
                                               std::uint64_t bytes, TimePoint now) {
-    return impl_->finish_upload(upload, sha256, bytes, now);
+    return impl_->finish_upload(upload, sha256, bytes, impl_->own(now));
 }
 
 void OrchestratorCore::abort_upload(UploadId upload, TimePoint now) {
-    impl_->abort_upload(upload, now);
+    impl_->abort_upload(upload, impl_->own(now));
 }
 
 void OrchestratorCore::on_message(const TranscoderKey& from, const FromTranscoder& message,
                                   TimePoint now) {
-    impl_->on_message(from, message, now);
+    impl_->on_message(from, message, impl_->own(now));
 }
 
 void OrchestratorCore::payload_lane(const TranscoderKey& key, std::uint64_t nonce, bool up,
                                     TimePoint now) {
-    impl_->payload_lane(key, nonce, up, now);
+    impl_->payload_lane(key, nonce, up, impl_->own(now));
 }
 
 void OrchestratorCore::connection_lost(const TranscoderKey& key, TimePoint now) {
-    impl_->connection_lost(key, now);
+    impl_->connection_lost(key, impl_->own(now));
 }
 
 void OrchestratorCore::revoke(const TranscoderKey& key, TimePoint now) {
-    impl_->revoke(key, now);
+    impl_->revoke(key, impl_->own(now));
+}
+
+void OrchestratorCore::was_away(Duration away, TimePoint now) {
+    impl_->was_away(away, now);
 }
 
 void OrchestratorCore::readmit(const TranscoderKey& key) {
@@ -204,64 +233,65 @@ void OrchestratorCore::readmit(const TranscoderKey& key) {
 
 void OrchestratorCore::transfer_progress(const TransferId& transfer, const TranscoderKey& with,
                                          TimePoint now) {
-    impl_->transfer_progress(transfer, with, now);
+    impl_->transfer_progress(transfer, with, impl_->own(now));
 }
 
 void OrchestratorCore::rendition_received(const TransferId& transfer, const TranscoderKey& from,
                                           std::uint64_t bytes, const Sha256& sha256,
                                           TimePoint now) {
-    impl_->rendition_received(transfer, from, bytes, sha256, now);
+    impl_->rendition_received(transfer, from, bytes, sha256, impl_->own(now));
 }
 
 void OrchestratorCore::transfer_failed(const TransferId& transfer, const TranscoderKey& with,
                                        const Error& problem, TimePoint now) {
-    impl_->transfer_failed(transfer, with, problem, now);
+    impl_->transfer_failed(transfer, with, problem, impl_->own(now));
 }
 
 void OrchestratorCore::committed(TaskId task, AttemptNo attempt, const Result<void>& result,
                                  TimePoint now) {
-    impl_->committed(task, attempt, result, now);
+    impl_->committed(task, attempt, result, impl_->own(now));
 }
 
 void OrchestratorCore::store_available(bool available, TimePoint now) {
-    impl_->store_available(available, now);
+    impl_->store_available(available, impl_->own(now));
 }
 
 Result<void> OrchestratorCore::command(std::string_view name, TranscoderCommand what,
                                        TimePoint now) {
-    return impl_->command(name, what, now);
+    return impl_->command(name, what, impl_->own(now));
 }
 
 void OrchestratorCore::set_operator_limit(std::optional<std::uint32_t> sessions, TimePoint now) {
-    impl_->set_operator_limit(sessions, now);
+    impl_->set_operator_limit(sessions, impl_->own(now));
 }
 
 void OrchestratorCore::set_account(const AccountId& account, const AccountLimits& limits,
                                    TimePoint now) {
-    impl_->set_account(account, limits, now);
+    impl_->set_account(account, limits, impl_->own(now));
 }
 
 void OrchestratorCore::remove_account(const AccountId& account, TimePoint now) {
-    impl_->remove_account(account, now);
+    impl_->remove_account(account, impl_->own(now));
 }
 
 void OrchestratorCore::set_stake(std::optional<std::uint32_t> sessions, bool active,
                                  TimePoint now) {
-    impl_->set_stake(sessions, active, now);
+    impl_->set_stake(sessions, active, impl_->own(now));
 }
 
 void OrchestratorCore::begin_shutdown(TimePoint now) {
-    impl_->begin_shutdown(now);
+    impl_->begin_shutdown(impl_->own(now));
 }
 bool OrchestratorCore::idle() const {
     return impl_->idle();
 }
 void OrchestratorCore::advance_to(TimePoint now) {
-    impl_->advance_to(now);
+    impl_->advance_to(impl_->own(now));
 }
 
 std::optional<TimePoint> OrchestratorCore::next_deadline() const {
-    return impl_->next_deadline();
+    const auto own = impl_->next_deadline();
+    return own ? std::optional(impl_->callers(*own)) : std::nullopt;
 }
 
 Effects OrchestratorCore::take_effects() {

@@ -119,6 +119,10 @@ struct RestoredSession {
     std::uint64_t last_seq = 0;
     bool has_seq = false;
     bool ended = false;
+    // For playlists, not for the core: segments ever committed on its stream, and the highest (run, seq) of
+    // its own among them.
+    std::uint64_t stream_segments = 0;
+    std::optional<std::pair<std::uint32_t, std::uint64_t>> committed = std::nullopt;
 };
 struct RestoredTranscoder {
     TranscoderKey key;
@@ -210,6 +214,10 @@ public:
     void connection_lost(const TranscoderKey& key, TimePoint now);
     // Revoked: its slots and attempts end at once, its messages count no more.
     void revoke(const TranscoderKey& key, TimePoint now);
+    // The process was away for that long (stopped, suspended, its loop blocked) and goes on at `now`. Its
+    // clock stood still: leases and deadlines are later by that. Transcoders that closed the silent
+    // connection have CoreConfig::reconcile to come back.
+    void was_away(Duration away, TimePoint now);
     // Enrolled again after it was revoked: its next Hello counts.
     void readmit(const TranscoderKey& key);
     // Bytes of a source acknowledged by, or of a rendition received from, a transcoder: progress.

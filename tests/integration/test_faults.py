@@ -130,6 +130,23 @@ class Faults(ClusterCase):
         self.assertEqual(orchestrator.metric("millrace_orchestrator_segments_total", outcome="ok"), committed + 3)
         self.assertEqual(orchestrator.session(opened["stream"])["segments_ok"], self.COUNT)
 
+    def test_a_stopped_orchestrator_loses_nobody_when_it_goes_on(self):
+        """Longer than a lease, and longer than transcoders keep a silent connection."""
+        orchestrator, transcoders = self.cluster_of()
+        opened = self.session(orchestrator, LADDER)
+        broadcaster = Broadcaster(orchestrator, opened["stream"], self.clips[:self.COUNT])
+        self.in_flight(orchestrator, opened["stream"], 4)
+        orchestrator.process.signal(signal.SIGSTOP)
+        self.addCleanup(orchestrator.process.signal, signal.SIGCONT)
+        since = time.monotonic()
+        eventually(lambda: time.monotonic() - since >= 7, 8, "seven seconds of standing still", poll=0.1)
+        orchestrator.process.signal(signal.SIGCONT)
+        self.assert_as_if_nothing_happened(broadcaster.finished(60))
+        self.assertEqual(orchestrator.session(opened["stream"])["segments_failed"], 0)
+        for transcoder in transcoders:
+            eventually(lambda t=transcoder: orchestrator.transcoder_is(t.name, "ready"), 10, f"{transcoder.name} is ready")
+        self.assertNotRegex(orchestrator.process.text(), r"(?m)transcoder.*\blost\b")
+
     def test_a_killed_orchestrator_comes_back_where_it_was(self):
         orchestrator, transcoders = self.cluster_of()
         opened = self.session(orchestrator, LADDER)

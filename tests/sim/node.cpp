@@ -33,6 +33,8 @@ void Node::end_life() {
 }
 
 void Node::pause() {
+    if (!paused_)
+        paused_at_ = now();
     paused_ = true;
 }
 
@@ -41,6 +43,7 @@ void Node::resume() {
         return;
     paused_ = false;
     resumed_at_ = now();
+    on_resumed(resumed_at_ - paused_at_);
     // One by one, as a loop would read them; any of them may end the process.
     auto waiting = std::move(waiting_);
     waiting_.clear();

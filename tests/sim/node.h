@@ -40,6 +40,8 @@ protected:
     void note(std::string_view what, std::uint64_t a = 0, std::uint64_t b = 0) {
         context_.note(kind_, index_, what, a, b);
     }
+    // It was paused for that long and goes on; what came meanwhile waits still.
+    virtual void on_resumed(Duration) {}
     [[nodiscard]] TimePoint now() const { return context_.now(); }
     [[nodiscard]] TimePoint resumed_at() const { return resumed_at_; }  // or started
 
@@ -53,6 +55,7 @@ private:
     unsigned index_;
     bool alive_ = false;
     bool paused_ = false;
+    TimePoint paused_at_;
     TimePoint resumed_at_;
     std::uint64_t life_ = 0;
     std::deque<std::function<void()>> waiting_;

@@ -61,6 +61,10 @@ void OrchestratorNode::kill() {
         context_.queue.in(context_.network_delay(), [reply = std::move(reply)] { reply(Reset{}); });
 }
 
+void OrchestratorNode::on_resumed(Duration away) {
+    core_->was_away(away, now());
+}
+
 std::optional<TimePoint> OrchestratorNode::settle() {
     core_->advance_to(now());
     for (auto effects = core_->take_effects(); !effects.empty(); effects = core_->take_effects())

@@ -73,6 +73,7 @@ public:
 
 protected:
     std::optional<TimePoint> settle() override;
+    void on_resumed(Duration away) override;
 
 private:
     using RequestId = std::uint64_t;

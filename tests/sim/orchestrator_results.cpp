@@ -12,6 +12,8 @@ namespace {
 constexpr std::size_t kAttemptsMax = 3;
 constexpr std::size_t kInFlightMax = 4;  // segments per session
 constexpr Duration kDeathSeenWithin = seconds(4);
+// CoreConfig::reconcile less the lease.
+constexpr Duration kPatienceAfterPause = seconds(2);
 
 }  // namespace
 
@@ -38,9 +40,9 @@ void OrchestratorNode::check_dispatch(const orchestrator::Send& e, const Dispatc
         violated("a task is tried again that three attempts had started to work on");
     if (dispatch.attempt <= task->second.attempt)
         violated("attempt numbers do not rise");
-    // Silence while we were paused ourselves says nothing.
+    // Silence while we were paused ourselves says nothing, and who gave us up has a while to come back.
     const TimePoint listening_since =
-        std::max({peer.control_heard, peer.payload_heard, resumed_at()});
+        std::max({peer.control_heard, peer.payload_heard, resumed_at() + kPatienceAfterPause});
     if (now() > listening_since + kDeathSeenWithin)
         violated("dispatched to a transcoder that has been silent for " +
                  std::to_string(to_ms(now() - listening_since)) + " ms");
