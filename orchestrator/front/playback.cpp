@@ -6,12 +6,13 @@
 #include "orchestrator/front/names.h"
 #include "orchestrator/front/playlist_text.h"
 #include "orchestrator/front/playlist_token.h"
+#include "orchestrator/front/rendition_part.h"
 
 namespace millrace::orchestrator {
 namespace {
 
 constexpr std::string_view kPlaylistExtension = ".m3u8";
-constexpr std::string_view kSegmentExtension = ".ts";
+constexpr std::string_view kInitPrefix = "init_";
 
 // Players read again what they have missed a moment ago; segments never change under their name.
 constexpr std::string_view kPlaylistCaching = "max-age=1";
@@ -32,6 +33,20 @@ void answer(const http::ExchangePtr& exchange, http::Response response, std::str
 void not_found(const http::ExchangePtr& exchange, std::string detail) {
     answer(exchange, http::to_response({ApiCode::not_found, std::move(detail), {}}),
            kPlaylistCaching);
+}
+
+// Nothing when the rendition is not to be had under that extension.
+std::optional<http::PayloadRange> range_of(const RenditionPart& part, bool init,
+                                           std::string_view extension) {
+    const std::uint64_t all = part.bytes->size();
+    if (part.container != Container::mp4)
+        return extension == ".ts" ? std::optional(http::PayloadRange{part.bytes, 0, all})
+                                  : std::nullopt;
+    if (extension == ".mp4")
+        return http::PayloadRange{part.bytes, 0, init ? part.init_bytes : all};
+    if (extension == ".m4s" && !init)
+        return http::PayloadRange{part.bytes, part.init_bytes, part.size()};
+    return std::nullopt;
 }
 
 void answer_playlist(const http::ExchangePtr& exchange, std::optional<std::string> text,
@@ -77,15 +92,15 @@ void get_segment(Playback& playback, const WatchGate& gate, const http::Exchange
                  const http::PathParameters& path) {
     if (valid_stream_name(path["stream"]) && !let_in(gate, exchange, {path["stream"]}))
         return;
-    const auto name = without(path["file"], kSegmentExtension);
-    PayloadPtr bytes;
-    if (name && valid_stream_name(path["stream"]))
-        bytes = playback.segment({path["stream"]}, path["rendition"], *name);
+    std::optional<http::PayloadRange> bytes;
+    if (valid_stream_name(path["stream"]))
+        bytes = playback.segment({path["stream"]}, path["rendition"], path["file"]);
     if (!bytes)
         return not_found(exchange, "no such segment now");
     http::Response response;
-    response.headers.set("Content-Type", "video/mp2t");
-    response.body.emplace_back(std::move(bytes));
+    response.headers.set("Content-Type",
+                         path["file"].ends_with(".ts") ? "video/mp2t" : "video/mp4");
+    response.body.emplace_back(*std::move(bytes));
     response.ranges = true;
     answer(exchange, std::move(response), kSegmentCaching);
 }
@@ -106,23 +121,38 @@ Playback::Playback(PlaybackConfig config, Clock clock)
     : config_(config), clock_(std::move(clock)) {}
 
 StreamPlaylist* Playback::find(const StreamName& stream) {
-    const TimePoint now = clock_();
-    sweep(now);
     const auto found = streams_.find(stream);
     if (found == streams_.end())
         return nullptr;
+    const TimePoint now = clock_();
     found->second.advance_to(now);
-    return &found->second;
+    if (!found->second.over(now))
+        return &found->second;
+    streams_.erase(found);
+    return nullptr;
 }
 
 StreamPlaylist& Playback::obtain(const StreamName& stream) {
-    sweep(clock_());
+    if (StreamPlaylist* const known = find(stream))
+        return *known;
     PlaylistConfig config;
     config.listed = config_.listed_segments;
     return streams_.try_emplace(stream, config).first->second;
 }
 
-void Playback::sweep(TimePoint now) {
+void Playback::resume(const StreamName& stream, const PlaylistResume& from, bool ended) {
+    if (!config_.enabled)
+        return;
+    const std::lock_guard lock(mutex_);
+    StreamPlaylist& playlist = obtain(stream);
+    playlist.resume(from);
+    if (ended)
+        playlist.end(from.session, clock_());
+}
+
+void Playback::tick() {
+    const std::lock_guard lock(mutex_);
+    const TimePoint now = clock_();
     for (auto stream = streams_.begin(); stream != streams_.end();) {
         stream->second.advance_to(now);
         stream = stream->second.over(now) ? streams_.erase(stream) : std::next(stream);
@@ -186,12 +216,27 @@ std::optional<std::string> Playback::media(const StreamName& stream, std::string
                                : media_playlist(*playlist, rendition, config_.listed_segments == 0);
 }
 
-PayloadPtr Playback::segment(const StreamName& stream, std::string_view rendition,
-                             std::string_view segment_name) {
+std::optional<http::PayloadRange> Playback::segment(const StreamName& stream,
+                                                    std::string_view rendition,
+                                                    std::string_view file) {
+    const std::size_t dot = std::min(file.rfind('.'), file.size());
+    const std::string_view name = file.substr(0, dot);
+    const std::string_view extension = file.substr(dot);
+    const bool init = name.starts_with(kInitPrefix);
+    const auto part_of = [&](const AnsweredSegment& segment) {
+        return find_rendition(segment, rendition);
+    };
+    const auto wanted = [&](const AnsweredSegment& segment) {
+        if (!init)
+            return segment_name(segment.key) == name;
+        const auto part = part_of(segment);
+        return part && init_name(*part) == name;
+    };
     const std::lock_guard lock(mutex_);
     const StreamPlaylist* const playlist = find(stream);
-    const AnsweredSegmentPtr found = playlist == nullptr ? nullptr : playlist->find(segment_name);
-    return found ? rendition_bytes(*found, rendition) : nullptr;
+    const AnsweredSegmentPtr found = playlist == nullptr ? nullptr : playlist->find(wanted);
+    const auto part = found ? part_of(*found) : std::nullopt;
+    return part ? range_of(*part, init, extension) : std::nullopt;
 }
 
 std::uint64_t Playback::bytes() const {

@@ -2,7 +2,8 @@
 // Playback: the playlists of all streams, and what players ask of them.
 //
 // The loop tells it what was accepted and answered (PlaybackSink); players read. Deadlines take
-// effect when somebody looks, so it needs no timer. Bytes it holds are bounded: window and tail of
+// effect when somebody looks; tick() lets them take effect, and forgets what is over, when nobody does. Bytes
+// it holds are bounded: window and tail of
 // each stream, and `bytes_max` over all of them (the largest stream loses its oldest segment first).
 //
 // Thread: any; one mutex, held for as long as a playlist takes to print.
@@ -17,6 +18,7 @@
 #include <string_view>
 #include <variant>
 
+#include "common/http/message.h"
 #include "common/http/problem.h"
 #include "common/http/router.h"
 #include "orchestrator/front/ingest_port.h"
@@ -30,11 +32,18 @@ struct PlaybackConfig {
     std::uint64_t bytes_max = 1ULL << 30;
 };
 
+inline constexpr Duration kPlaybackTick = std::chrono::seconds(1);
+
 class Playback final : public PlaybackSink {
 public:
     using Clock = std::function<TimePoint()>;
 
     explicit Playback(PlaybackConfig config, Clock clock = std::chrono::steady_clock::now);
+
+    // Before the first segment: what an earlier process had come to with a session, the latest of a stream last.
+    void resume(const StreamName& stream, const PlaylistResume& from, bool ended);
+    // Now and then (kPlaybackTick).
+    void tick();
 
     // PlaybackSink
     void segment_expected(const StreamName& stream, const SegmentKey& segment,
@@ -47,8 +56,10 @@ public:
     [[nodiscard]] std::optional<std::string> master(const StreamName& stream);
     [[nodiscard]] std::optional<std::string> media(const StreamName& stream,
                                                    std::string_view rendition);
-    [[nodiscard]] PayloadPtr segment(const StreamName& stream, std::string_view rendition,
-                                     std::string_view segment_name);
+    // `file` is what a playlist names: segment.ts, segment.m4s, init.mp4; or segment.mp4, which plays by itself.
+    [[nodiscard]] std::optional<http::PayloadRange> segment(const StreamName& stream,
+                                                            std::string_view rendition,
+                                                            std::string_view file);
 
     [[nodiscard]] bool enabled() const { return config_.enabled; }
     [[nodiscard]] std::uint64_t bytes() const;
@@ -58,7 +69,6 @@ private:
     // The stream's playlist as of now; null when there is none.
     [[nodiscard]] StreamPlaylist* find(const StreamName& stream);
     [[nodiscard]] StreamPlaylist& obtain(const StreamName& stream);
-    void sweep(TimePoint now);
     void fit_memory();
 
     PlaybackConfig config_;

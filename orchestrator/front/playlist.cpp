@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "orchestrator/front/joins.h"
+
 namespace millrace::orchestrator {
 namespace {
 
@@ -27,18 +29,31 @@ std::string segment_name(const SegmentKey& key) {
            std::to_string(key.seq);
 }
 
-StreamPlaylist::Order StreamPlaylist::order_of(const SegmentKey& key) {
-    auto found = sessions_.find(key.session.value);
+std::uint64_t StreamPlaylist::session_order(const SessionId& session) {
+    auto found = sessions_.find(session.value);
     if (found == sessions_.end()) {
-        found = sessions_.emplace(key.session.value, ++sessions_seen_).first;
-        session_ = key.session.value;
+        found = sessions_.emplace(session.value, ++sessions_seen_).first;
+        session_ = session.value;
         ended_at_.reset();
         if (sessions_.size() > kSessionsKept)
             sessions_.erase(
                 std::min_element(sessions_.begin(), sessions_.end(),
                                  [](const auto& a, const auto& b) { return a.second < b.second; }));
     }
-    return {found->second, key.run, key.seq};
+    return found->second;
+}
+
+StreamPlaylist::Order StreamPlaylist::order_of(const SegmentKey& key) {
+    return {session_order(key.session), key.run, key.seq};
+}
+
+void StreamPlaylist::resume(const PlaylistResume& from) {
+    next_media_sequence_ = std::max(next_media_sequence_, from.numbers_used);
+    discontinuities_ = next_media_sequence_;
+    gap_ = true;
+    const std::uint64_t session = session_order(from.session);
+    if (from.run_and_seq)
+        last_ = Order{session, from.run_and_seq->first, from.run_and_seq->second};
 }
 
 StreamPlaylist::Pending* StreamPlaylist::place(const SegmentKey& key) {
@@ -105,17 +120,28 @@ void StreamPlaylist::advance_to(TimePoint now) {
     }
 }
 
-void StreamPlaylist::append(const Order& order, AnsweredSegmentPtr segment) {
-    const bool first = next_media_sequence_ == 0;
+// No discontinuity stands before it.
+bool StreamPlaylist::goes_on(const Order& order, const AnsweredSegment& segment) const {
     const bool same_run = last_ && order.session == last_->session && order.run == last_->run;
+    return !gap_ && same_run && follows(order) && !segment.discontinuity && !entries_.empty() &&
+           joins(*entries_.back().segment, segment);
+}
+
+void StreamPlaylist::append(const Order& order, AnsweredSegmentPtr segment) {
+    const bool goes_on_here = goes_on(order, *segment);
+    const Duration duration = segment->report.source.duration;
     ListedSegment entry;
-    entry.discontinuity =
-        !first && (gap_ || !same_run || !follows(order) || segment->discontinuity);
+    entry.discontinuity = next_media_sequence_ > 0 && !goes_on_here;
     entry.media_sequence = next_media_sequence_++;
     entry.discontinuities_before = discontinuities_;
     discontinuities_ += entry.discontinuity ? 1 : 0;
     gap_ = false;
-    target_ = std::max(target_, rounded_up(segment->report.source.duration));
+    entry.starts_at =
+        goes_on_here
+            ? entries_.back().starts_at + entries_.back().segment->report.source.duration
+            : std::chrono::milliseconds(segment->committed_at.ms) - segment->total - duration;
+    entry.splices = splices_.read(*segment, entry.starts_at, entry.media_sequence);
+    target_ = std::max(target_, rounded_up(duration));
     bytes_ += bytes_of(*segment);
     entry.segment = std::move(segment);
     entries_.push_back(std::move(entry));
@@ -136,9 +162,10 @@ bool StreamPlaylist::over(TimePoint now) const {
     return ended() && now - *ended_at_ >= config_.kept_after_end;
 }
 
-AnsweredSegmentPtr StreamPlaylist::find(std::string_view name) const {
+AnsweredSegmentPtr StreamPlaylist::find(
+    const std::function<bool(const AnsweredSegment&)>& wanted) const {
     for (const ListedSegment& entry : entries_)
-        if (segment_name(entry.segment->key) == name)
+        if (wanted(*entry.segment))
             return entry.segment;
     return nullptr;
 }

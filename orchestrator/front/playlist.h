@@ -10,6 +10,13 @@
 //     Why: a listed segment can never be inserted before another one.
 // - Numbers never fall: media sequence +1 per listed segment, discontinuity sequence +1 per
 //   discontinuity that has left the list (RFC 8216, sections 4.3.3.2 and 4.3.3.3).
+// - After a restart both go on from the number of segments ever committed on the stream, which the store
+//   counts in the transaction of each commit. Why: a listed segment was committed before, and a discontinuity
+//   stands before a listed segment, so neither number was ever higher.
+// - A discontinuity stands where players need one (joins.h), at a new run or session, after a gap, and at
+//   the first segment after a restart.
+// - Wall time: the first segment of a run of segments without discontinuity began its duration before its last byte
+//   arrived; each further one begins where the one before ended, on the media's own clock.
 // - Beside the listed window a short tail is kept, for players that loaded the list a moment ago.
 //
 // Bounded: window + tail of segments, kPendingMax waiting ones.
@@ -17,14 +24,17 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/base/time.h"
 #include "orchestrator/front/answered_segment.h"
+#include "orchestrator/front/splices.h"
 
 namespace millrace::orchestrator {
 
@@ -41,11 +51,24 @@ struct ListedSegment {
     std::uint64_t media_sequence = 0;
     std::uint64_t discontinuities_before = 0;
     bool discontinuity = false;  // between the segment before and this one
+    Duration starts_at{0};       // wall time, since the Unix epoch
+    std::vector<DateRange> splices;
+};
+
+// Where an earlier process had come to with one session of a stream.
+struct PlaylistResume {
+    SessionId session;
+    std::uint64_t numbers_used = 0;  // on the stream: none below is given again
+    // The highest committed: nothing up to it is listed again.
+    std::optional<std::pair<std::uint32_t, std::uint64_t>> run_and_seq;
 };
 
 class StreamPlaylist {
 public:
     explicit StreamPlaylist(PlaylistConfig config) : config_(config) {}
+
+    // Before anything else; once for each session, the latest last.
+    void resume(const PlaylistResume& from);
 
     void expect(const SegmentKey& key, TimePoint deadline, TimePoint now);
     void answer(const AnsweredSegmentPtr& segment, TimePoint now);
@@ -67,8 +90,9 @@ public:
         return entries_.empty() || entries_.front().media_sequence == 0;
     }
 
-    // A segment of the list or the tail by the name a playlist gave it.
-    [[nodiscard]] AnsweredSegmentPtr find(std::string_view segment_name) const;
+    // The first of the list and the tail that `wanted` says yes to; null when there is none.
+    [[nodiscard]] AnsweredSegmentPtr find(
+        const std::function<bool(const AnsweredSegment&)>& wanted) const;
 
     [[nodiscard]] std::uint64_t bytes() const { return bytes_; }
     // Forgets the oldest segment, for a memory limit above this. False when there is none.
@@ -90,6 +114,8 @@ private:
     // Nothing when its place has been passed.
     [[nodiscard]] Pending* place(const SegmentKey& key);
     [[nodiscard]] Order order_of(const SegmentKey& key);
+    std::uint64_t session_order(const SessionId& session);
+    [[nodiscard]] bool goes_on(const Order& order, const AnsweredSegment& segment) const;
     [[nodiscard]] bool follows(const Order& order) const;
     [[nodiscard]] bool settle_first(TimePoint now);
     void append(const Order& order, AnsweredSegmentPtr segment);
@@ -106,6 +132,7 @@ private:
     std::uint64_t next_media_sequence_ = 0;
     std::uint64_t discontinuities_ = 0;
     std::chrono::seconds target_{0};
+    SpliceBook splices_;
     std::uint64_t bytes_ = 0;
 };
 

@@ -2,7 +2,8 @@
 // The text of HLS playlists (RFC 8216) for what a StreamPlaylist lists.
 //
 // URLs are relative: /stream/{stream}.m3u8 names {stream}/{rendition}.m3u8, which names
-// {rendition}/{segment}.ts. Thread: any; pure.
+// {rendition}/{segment}.ts, or {rendition}/{segment}.m4s and {rendition}/{init}.mp4 (rendition_part.h).
+// Thread: any; pure.
 
 #include <optional>
 #include <string>
@@ -13,9 +14,6 @@
 
 namespace millrace::orchestrator {
 
-// The broadcaster's own bytes, beside the renditions of the ladder.
-inline constexpr std::string_view kSourceRendition = "source";
-
 // Nothing while nothing is listed.
 [[nodiscard]] std::optional<std::string> master_playlist(const StreamName& stream,
                                                          const StreamPlaylist& playlist);
@@ -24,9 +22,7 @@ inline constexpr std::string_view kSourceRendition = "source";
                                                         std::string_view rendition,
                                                         bool all_listed);
 
-// The bytes of one rendition of a segment; null when it has none of that name, or none that HLS can
-// carry as it is.
-[[nodiscard]] PayloadPtr rendition_bytes(const AnsweredSegment& segment,
-                                         std::string_view rendition);
+// "2026-11-22T16:37:05.123Z" (EXT-X-PROGRAM-DATE-TIME), of a time since the Unix epoch.
+[[nodiscard]] std::string date_time(Duration since_epoch);
 
 }  // namespace millrace::orchestrator

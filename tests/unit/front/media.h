@@ -41,6 +41,10 @@ inline std::shared_ptr<orchestrator::AnsweredSegment> segment(SegmentKey of,
     source.frame_rate = {30, 1};
     source.duration = std::chrono::milliseconds(ms);
     source.codecs = "avc1.64001f,mp4a.40.2";
+    source.start_us = static_cast<std::int64_t>(answered->key.seq) * 2'000'000;
+    // Number 0 begins at 2023-11-14T22:13:18Z.
+    answered->committed_at.ms =
+        1'700'000'000'000 + static_cast<std::int64_t>(answered->key.seq) * 2'000;
     answered->source = payload("source " + std::to_string(answered->key.seq));
     std::uint32_t index = 0;
     for (const auto& [name, size] : {std::pair{"P240", Size{426, 240}}, {"P360", Size{640, 360}}}) {

@@ -76,7 +76,7 @@ TEST_CASE("a segment appears in all playlists at once", "[front][playback]") {
         const auto low = fixture.playback.media({"cam"}, "P240");
         const std::string name = low ? last(*low) : "";
         for (const auto* rendition : {"source", "P240", "P360"})
-            if (low && !fixture.playback.segment({"cam"}, rendition, name))
+            if (low && !fixture.playback.segment({"cam"}, rendition, name + ".ts"))
                 missing.push_back(rendition + (" " + name) + *low);
         if (low)
             seen = std::stoull(name.substr(name.rfind('_') + 1));
