@@ -1,6 +1,7 @@
 // The orchestrator's program: reads its configuration and either serves or asks a running one something.
 
 #include <array>
+#include <cstdio>
 #include <string>
 
 #include "common/config/exit_code.h"
@@ -10,6 +11,7 @@
 #include "orchestrator/commands/commands.h"
 #include "orchestrator/commands/target.h"
 #include "orchestrator/serve.h"
+#include "orchestrator/store/backup.h"
 
 namespace {
 
@@ -17,6 +19,15 @@ using millrace::config::HandedSockets;
 using millrace::config::OrchestratorCommand;
 using millrace::config::OrchestratorConfig;
 namespace commands = millrace::orchestrator::commands;
+
+int back_up(const OrchestratorConfig& config) {
+    const auto done = millrace::orchestrator::store::back_up(config.data_dir, config.target);
+    if (done)
+        return millrace::config::kExitDone;
+    std::fprintf(stderr, "orchestrator: %s\n", done.error().message.c_str());
+    return done.error().message.starts_with("--data-dir") ? millrace::config::kExitConfig
+                                                          : millrace::config::kExitBadInput;
+}
 
 int run_subcommand(const OrchestratorConfig& config) {
     const auto target = commands::find_target(config);
@@ -59,6 +70,8 @@ int run_subcommand(const OrchestratorConfig& config) {
             return commands::token_key_list(target);
         case OrchestratorCommand::token_key_rotate:
             return commands::token_key_rotate(target);
+        case OrchestratorCommand::backup:
+            return back_up(config);
     }
     return millrace::config::kExitUsage;
 }

@@ -1,15 +1,11 @@
 #include "orchestrator/serve.h"
 
-#include <cerrno>
 #include <csignal>
 #include <cstdio>
 #include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <optional>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 #include <unistd.h>
 
 #include "common/config/exit_code.h"
@@ -25,6 +21,7 @@
 #include "orchestrator/access/accounts.h"
 #include "orchestrator/access/token_keeper.h"
 #include "orchestrator/admin/admin_server.h"
+#include "orchestrator/endpoints_file.h"
 #include "orchestrator/front/front.h"
 #include "orchestrator/link/enrolment.h"
 #include "orchestrator/link/transcoder_link.h"
@@ -42,6 +39,8 @@ constexpr Duration kDoorkeeperCheckEvery = std::chrono::seconds(1);
 constexpr int kDoorkeeperChecksMax = 5;
 // What was accepted is answered by its deadline; a little for the answers to leave.
 constexpr Duration kShutdownMax = std::chrono::seconds(32);
+// Results that cannot be recorded are not worth more.
+constexpr Duration kStorageFailedMax = std::chrono::seconds(1);
 constexpr Duration kFrontDrainMax = std::chrono::seconds(2);
 constexpr int kExitDoorkeeperDead = 70;
 constexpr Duration kTokenKeysEvery = std::chrono::minutes(1);
@@ -98,7 +97,10 @@ private:
             return code;
         if (const int code = open_admin(); code != config::kExitDone)
             return code;
-        if (auto written = write_endpoints(); !written)
+        if (auto written = write_endpoints(config_.data_dir,
+                                           {front_->local_endpoint(), link_->control_endpoint(),
+                                            link_->payload_endpoint(), admin_->endpoint()});
+            !written)
             return fail(config::kExitConfig, written.error().message);
         start_workers();
         return config::kExitDone;
@@ -152,8 +154,13 @@ private:
             core);
         link_->attach(*service_);
         open_access();
+        resume_playlists();
         service_->restore(restored_.sessions, enrolled_transcoders());
-        store_->on_available([this](bool available) { service_->store_available(available); });
+        store_->on_available([this](bool available) {
+            service_->store_available(available);
+            if (store_->failed())
+                storage_failed();
+        });
         service_->store_available(store_->available());
 
         FrontConfig front = front_config();
@@ -188,6 +195,20 @@ private:
             token_keeper_->forget_expired();
             watch_token_keys();
         });
+    }
+
+    // Restored sessions come with the latest first; playlists want it last.
+    void resume_playlists() {
+        const auto& sessions = restored_.sessions;
+        for (auto one = sessions.rbegin(); one != sessions.rend(); ++one)
+            playback_->resume(one->stream, {one->id, one->stream_segments, one->committed},
+                              one->ended);
+        tick_playback();
+    }
+
+    void tick_playback() {
+        playback_timer_.set(loop_.now() + kPlaybackTick, [this] { tick_playback(); });
+        playback_->tick();
     }
 
     [[nodiscard]] std::vector<RestoredTranscoder> enrolled_transcoders() const {
@@ -268,30 +289,6 @@ private:
         return config::to_string({config_.link_public, bound->port});
     }
 
-    // Whole or not at all: a reader never sees half a file.
-    Result<void> write_endpoints() const {
-        const std::filesystem::path path =
-            std::filesystem::path(config_.data_dir) / "endpoints.json";
-        const std::filesystem::path fresh = path.string() + ".new";
-        {
-            std::ofstream file(fresh, std::ios::trunc);
-            file << nlohmann::json{{"service", front_->local_endpoint()},
-                                   {"link", link_->control_endpoint()},
-                                   {"payload", link_->payload_endpoint()},
-                                   {"admin", admin_->endpoint()},
-                                   {"pid", ::getpid()}}
-                        .dump(2)
-                 << "\n";
-            if (!file.flush())
-                return error(ErrorKind::overloaded, "--data-dir: cannot write " + fresh.string());
-        }
-        std::error_code failed;
-        std::filesystem::rename(fresh, path, failed);
-        if (failed)
-            return error(ErrorKind::overloaded, "--data-dir: cannot write " + path.string());
-        return {};
-    }
-
     void start_workers() {
         if (::isatty(STDOUT_FILENO) != 0)
             enrolment_->create_token(std::chrono::hours(24), false,
@@ -351,6 +348,15 @@ private:
         stop_timer_.set(loop_.now() + kShutdownMax, [this] { finish_stop(); });
     }
 
+    // What the disk holds is read anew by the next process (no second fsync tells the truth after a failed
+    // one): no new work, those who wait hear that the storage failed, and an exit that a supervisor restarts.
+    void storage_failed() {
+        exit_code_ = config::kExitStorage;
+        if (!stopping_)
+            begin_stop();
+        stop_timer_.set(loop_.now() + kStorageFailedMax, [this] { finish_stop(); });
+    }
+
     // Nothing is in flight any more: the answers leave, then everything stops.
     void finish_stop() {
         if (local_)
@@ -358,7 +364,7 @@ private:
         front_->begin_drain();
         if (!front_->wait_drained(kFrontDrainMax))
             log::warn("main", "some answers did not leave in time");
-        stop(config::kExitDone);
+        stop(exit_code_);
     }
 
     void stop(int code) {
@@ -403,6 +409,7 @@ private:
     Timer stop_timer_{loop_};
     Timer doorkeeper_timer_{loop_};
     Timer token_timer_{loop_};
+    Timer playback_timer_{loop_};
     std::uint64_t doorkeeper_progress_ = 0;
     int doorkeeper_stuck_ = 0;
     bool stopping_ = false;

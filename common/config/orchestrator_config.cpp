@@ -306,6 +306,14 @@ Program Table::program() {
     token.flags.push_back(
         toggle_flag({"once", "", "good for one transcoder", ""}, config.token_once));
 
+    Command backup = client(
+        "backup", "copy the database of --data-dir, also of a running orchestrator, to FILE");
+    backup.positionals.push_back(
+        {"FILE", false, [this](const std::vector<std::string>& words) -> Result<void> {
+             config.target = words.front();
+             return {};
+         }});
+
     program.commands = {std::move(serve),
                         client("status", "what the orchestrator is doing"),
                         client("sessions", "live sessions"),
@@ -324,7 +332,8 @@ Program Table::program() {
                         client_with_target("account remove",
                                            "end an account: its key, tokens and sessions", "NAME"),
                         client("token-key list", "keys that sign session and playback tokens"),
-                        client("token-key rotate", "sign with a new key from now on")};
+                        client("token-key rotate", "sign with a new key from now on"),
+                        std::move(backup)};
     return program;
 }
 

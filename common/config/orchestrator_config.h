@@ -39,6 +39,7 @@ enum class OrchestratorCommand : std::uint8_t {
     account_remove,
     token_key_list,
     token_key_rotate,
+    backup,
 };
 
 enum class AuthKind : std::uint8_t { none, accounts, webhook };
@@ -101,7 +102,8 @@ struct OrchestratorConfig {
     // subcommands
     bool json = false;
     Secret admin_token;  // empty = the one in data_dir
-    std::string target;  // NAME of drain, cordon, uncordon; ID of session end and join-token revoke
+    std::string
+        target;  // NAME of drain, cordon, uncordon; ID of session end and join-token revoke; FILE of backup
     Duration token_ttl = std::chrono::hours(24);  // 0 = for ever
     bool token_once = false;
     std::vector<std::string> account_streams;  // names and prefixes

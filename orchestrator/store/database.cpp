@@ -18,6 +18,9 @@ namespace {
 constexpr std::string_view kFile = "millrace.db";
 constexpr int kBusyMs = 5'000;  // somebody reads our file with another program
 constexpr std::size_t kProbeBytes = 64 * 1024;
+// A file up to this size is read through at a start (tens of milliseconds); a larger one would keep broadcasters
+// waiting longer than a restart may take.
+constexpr std::int64_t kCheckedBytesMax = 64LL << 20;
 constexpr std::int64_t kSessionsRestoredMax = 8192;
 constexpr std::size_t kHmacBytes = 32;
 constexpr std::size_t kAdminTokenBytes = 16;
@@ -66,6 +69,21 @@ std::int64_t stored(std::uint64_t number) {
     return static_cast<std::int64_t>(number);
 }
 
+// Leaves a prepared statement ready for its next use, also when it failed.
+class Use {
+public:
+    explicit Use(SQLite::Statement& statement) : statement_(statement) {
+        statement_.clearBindings();
+    }
+    ~Use() { statement_.tryReset(); }
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+    SQLite::Statement* operator->() const { return &statement_; }
+
+private:
+    SQLite::Statement& statement_;
+};
+
 }  // namespace
 
 struct Database::Impl {
@@ -74,6 +92,7 @@ struct Database::Impl {
     SQLite::Database db;
     std::unique_ptr<SQLite::Statement> segment;
     std::unique_ptr<SQLite::Statement> touch_session;
+    std::unique_ptr<SQLite::Statement> count_on_stream;
     std::unique_ptr<SQLite::Statement> session;
     Epoch epoch;
 
@@ -102,6 +121,11 @@ Result<void> Database::Impl::prepare_file(const std::string& file) {
         return refusal(file + " is on a file system that cannot hold a database in use");
     db.exec("PRAGMA synchronous = FULL");
     db.exec("PRAGMA secure_delete = ON");  // a forgotten key is overwritten
+    const std::int64_t bytes = db.execAndGet("PRAGMA page_count").getInt64() *
+                               db.execAndGet("PRAGMA page_size").getInt64();
+    if (bytes <= kCheckedBytesMax)
+        if (const auto found = db.execAndGet("PRAGMA quick_check(1)").getString(); found != "ok")
+            return refusal(file + " is damaged (" + found + "): restore a backup");
     migrate(version);
     raise_epoch();
     return {};
@@ -135,6 +159,10 @@ void Database::Impl::prepare_statements() {
         "UPDATE sessions SET run = ?2, last_seq = ?3, updated_ms = max(updated_ms, ?4) WHERE id = "
         "?1 AND "
         "(run < ?2 OR (run = ?2 AND (last_seq IS NULL OR last_seq < ?3)))");
+    count_on_stream = std::make_unique<SQLite::Statement>(
+        db,
+        "INSERT INTO streams VALUES (?1, 1, ?2) ON CONFLICT (stream) DO UPDATE SET committed = "
+        "committed + 1, updated_ms = ?2");
     session = std::make_unique<SQLite::Statement>(
         db,
         "INSERT INTO sessions VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?8) ON CONFLICT (id) DO UPDATE SET "
@@ -197,8 +225,11 @@ Identity Database::Impl::identity() {
 std::vector<RestoredSession> Database::Impl::sessions(WallTime since) {
     SQLite::Statement query(
         db,
-        "SELECT id, stream, account, ladder, run, last_seq, ended FROM sessions "
-        "WHERE updated_ms >= ? ORDER BY ended, updated_ms DESC LIMIT ?");
+        "SELECT id, sessions.stream, account, ladder, run, last_seq, ended, coalesce(committed, 0) "
+        "FROM sessions LEFT JOIN streams ON streams.stream = sessions.stream "
+        "WHERE sessions.updated_ms >= ? ORDER BY ended, sessions.updated_ms DESC LIMIT ?");
+    SQLite::Statement latest(
+        db, "SELECT run, seq FROM segments WHERE session = ? ORDER BY run DESC, seq DESC LIMIT 1");
     query.bind(1, since.ms);
     query.bind(2, kSessionsRestoredMax);
     std::vector<RestoredSession> rows;
@@ -215,6 +246,12 @@ std::vector<RestoredSession> Database::Impl::sessions(WallTime since) {
         row.has_seq = !query.getColumn(5).isNull();
         row.last_seq = static_cast<std::uint64_t>(query.getColumn(5).getInt64());
         row.ended = query.getColumn(6).getInt() != 0;
+        row.stream_segments = static_cast<std::uint64_t>(query.getColumn(7).getInt64());
+        const Use last(latest);
+        last->bind(1, row.id.value);
+        if (last->executeStep())
+            row.committed = {last->getColumn(0).getUInt(),
+                             static_cast<std::uint64_t>(last->getColumn(1).getInt64())};
         rows.push_back(std::move(row));
     }
     return rows;
@@ -283,25 +320,6 @@ std::optional<Failure> Database::transaction(const std::function<void()>& writes
     return failure;
 }
 
-namespace {
-
-// Leaves a prepared statement ready for its next use, also when it failed.
-class Use {
-public:
-    explicit Use(SQLite::Statement& statement) : statement_(statement) {
-        statement_.clearBindings();
-    }
-    ~Use() { statement_.tryReset(); }
-    Use(const Use&) = delete;
-    Use& operator=(const Use&) = delete;
-    SQLite::Statement* operator->() const { return &statement_; }
-
-private:
-    SQLite::Statement& statement_;
-};
-
-}  // namespace
-
 void Database::write(const CommitRecord& record) {
     const SegmentKey& key = record.segment;
     const Totals totals = totals_of(record.report);
@@ -330,6 +348,10 @@ void Database::write(const CommitRecord& record) {
     touch->bind(3, stored(key.seq));
     touch->bind(4, record.committed_at.ms);
     touch->exec();
+    const Use count(*impl_->count_on_stream);
+    count->bind(1, record.stream.value);
+    count->bind(2, record.committed_at.ms);
+    count->exec();
 }
 
 void Database::write(const SessionRow& row) {

@@ -12,7 +12,8 @@ namespace millrace::orchestrator::store {
 inline constexpr int kApplicationId = 0x4d494c4c;
 
 // Migration n brings version n to n + 1 (PRAGMA user_version). Times are milliseconds since the Unix epoch.
-inline constexpr std::array<const char*, 2> kMigrations{R"sql(
+inline constexpr std::array<const char*, 3> kMigrations{
+    R"sql(
 CREATE TABLE meta (                    -- epoch: starts so far; probe: scratch space of the recovery probe
     key   TEXT PRIMARY KEY,
     value ANY NOT NULL
@@ -75,7 +76,7 @@ CREATE TABLE segments (                -- the ledger: one row per answered segme
     PRIMARY KEY (session, run, seq)
 ) STRICT, WITHOUT ROWID;
 )sql",
-                                                        R"sql(
+    R"sql(
 CREATE TABLE accounts (
     name                TEXT PRIMARY KEY,
     key_id              TEXT    NOT NULL,  -- hex
@@ -87,6 +88,16 @@ CREATE TABLE accounts (
     streams             TEXT    NOT NULL,  -- JSON array of names and prefixes; empty = all
     created_ms          INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
+)sql",
+    R"sql(
+CREATE TABLE streams (                 -- what playlists go on from
+    stream     TEXT PRIMARY KEY,
+    committed  INTEGER NOT NULL,       -- segments ever committed, repeats included: no playlist numbered more
+    updated_ms INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+INSERT INTO streams
+    SELECT sessions.stream, count(*), max(segments.committed_ms)
+    FROM segments JOIN sessions ON sessions.id = segments.session GROUP BY sessions.stream;
 )sql"};
 
 }  // namespace millrace::orchestrator::store

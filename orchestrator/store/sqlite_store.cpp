@@ -218,11 +218,9 @@ void SqliteStore::probe() {
 }
 
 void SqliteStore::enter(State state) {
-    const bool before = available();
-    state_ = state;
-    const bool now = available();
-    if (before == now)
+    if (state_.exchange(state) == state)
         return;
+    const bool now = available();
     std::function<void(bool)> changed;
     {
         const std::lock_guard lock(mutex_);

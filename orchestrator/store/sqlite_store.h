@@ -40,6 +40,7 @@ public:
     void forget_token_key(std::uint32_t id, Done done) override;
 
     [[nodiscard]] bool available() const override { return state_ == State::available; }
+    [[nodiscard]] bool failed() const override { return state_ == State::failed; }
     void on_available(std::function<void(bool)> changed) override;
     [[nodiscard]] std::uint64_t errors() const override { return errors_; }
     [[nodiscard]] std::uint64_t free_bytes() const override { return directory_.free_bytes(); }

@@ -6,7 +6,8 @@
 // - open() is exclusive per data directory and raises the epoch durably before it returns.
 // - A callback with success means: synchronised to disk. Callbacks come in the order of their calls, through
 //   the executor that open() was given, never inside the call.
-// - A committed segment is booked once per (session, run, seq): a repeat is success and changes nothing.
+// - A committed segment is booked once per (session, run, seq): a repeat is success and books nothing.
+// - Each commit, repeats as well, counts on its stream in the same transaction: playlists go on from there.
 // - When the disk is full or fails nothing is acknowledged; available() turns false, and true again after a
 //   successful probe (never after an I/O error: then the process has to be started again).
 //
@@ -50,6 +51,7 @@ struct EnrolmentRow {
 // One committed segment: the ledger's row.
 struct CommitRecord {
     SegmentKey segment;
+    StreamName stream;
     AccountId account;
     TranscoderKey transcoder;
     std::string transcoder_name;
@@ -114,7 +116,9 @@ public:
     virtual void forget_token_key(std::uint32_t id, Done done) = 0;
 
     [[nodiscard]] virtual bool available() const = 0;
-    // Called through the executor whenever available() changes.
+    // An I/O error: this process writes nothing any more.
+    [[nodiscard]] virtual bool failed() const { return false; }
+    // Called through the executor whenever available() or failed() changes.
     virtual void on_available(std::function<void(bool)> changed) = 0;
     [[nodiscard]] virtual std::uint64_t errors() const = 0;
     [[nodiscard]] virtual std::uint64_t free_bytes()

@@ -73,6 +73,48 @@ class CommandLine(ClusterCase):
         for key in ("service-addr", "max-sessions", "no-such-key"):
             self.assertIn(key, done.stderr)
 
+    def test_every_wrong_key_of_a_configuration_file_is_named(self):
+        config = self.directory / "wrong.json"
+        for key, value in (
+            ("service-addr", "nonsense"), ("service-addr", 8935), ("link-addr", "127.0.0.1"), ("payload-addr", "127.0.0.1:70000"),
+            ("admin-addr", ":x"), ("max-sessions", "many"), ("max-sessions", -1), ("local-transcoder", "x"), ("ladder", "P9999p"),
+            ("ladder", "/no/such/file.json"), ("playback", "maybe"), ("keep-bytes", "lots"), ("playlist-segments", "some"),
+            ("body-max", "-5"), ("headers-timeout", "5 parsecs"), ("connections-max", [1]), ("log-level", "loud"), ("log-format", "xml"),
+            ("log-level", {"a": 1}), ("no-such-key", "1"),
+        ):
+            with self.subTest(key=key, value=value):
+                config.write_text(json.dumps({key: value}))
+                done = orchestrator("--config", config, "--data-dir", self.directory / "d")
+                self.assertEqual(done.returncode, CONFIG, done)
+                self.assertIn(key, done.stderr)
+        for text in ("{", "[]", ""):
+            with self.subTest(text=text):
+                config.write_text(text)
+                done = orchestrator("--config", config, "--data-dir", self.directory / "d")
+                self.assertEqual(done.returncode, CONFIG, done)
+                self.assertIn("config", done.stderr)
+
+    def test_a_data_directory_that_cannot_be_used_is_refused_by_name(self):
+        addresses = [part for lane in ("service", "link", "payload", "admin") for part in (f"--{lane}-addr", "127.0.0.1:0")]
+        file = self.directory / "file"
+        file.touch()
+        foreign, readable = self.directory / "foreign", self.directory / "readable"
+        for directory in (foreign, readable):
+            directory.mkdir(mode=0o700)
+            (directory / "millrace.db").write_bytes(b"x" * 5000 if directory == foreign else b"")
+            (directory / "millrace.db").chmod(0o600 if directory == foreign else 0o644)
+        for data_dir in (file, file / "below", foreign, readable):
+            with self.subTest(data_dir=data_dir.name):
+                done = orchestrator(*addresses, "--data-dir", data_dir)
+                self.assertEqual(done.returncode, CONFIG, done)
+                self.assertIn("--data-dir", done.stderr)
+        # The lock of a process that is gone is nobody's.
+        cluster = self.new_cluster()
+        killed = cluster.orchestrator()
+        killed.kill()
+        self.assertTrue((killed.data_dir / "lock").exists())
+        killed.start()
+
     def test_flag_beats_environment_beats_file(self):
         config = self.directory / "c.json"
         config.write_text(json.dumps({"max-sessions": "many"}))

@@ -71,6 +71,7 @@ inline store::Opened must_open(const std::string& dir, store::Executor executor)
 inline store::CommitRecord a_segment(std::uint64_t seq, const std::string& session = "s1") {
     store::CommitRecord record;
     record.segment = {SessionId{session}, 0, seq, Sha256{1, 2, 3}};
+    record.stream = StreamName{"news"};
     record.account = AccountId{"acme"};
     record.transcoder = TranscoderKey{"key"};
     record.transcoder_name = "w1";

@@ -1,0 +1,207 @@
+"""What the orchestrator keeps on disk: full and broken disks, kill -9 at any instant, backups on another directory.
+
+MILLRACE_CRASHES=N: that many kills instead of a few (battery 16 asks for 200; about 8 s each).
+"""
+
+import os
+import random
+import re
+import shutil
+import sqlite3
+import time
+import unittest
+
+from support import disk, media
+from support.case import SIZES, TINY, ClusterCase
+from support.cluster import binary
+from support.processes import run_to_end
+from support.wait import eventually
+from integration.test_faults import Broadcaster
+
+CRASHES = int(os.environ.get("MILLRACE_CRASHES", "3"))
+STORAGE_EXIT = 74
+BACK_WITHIN_S = 3 if CRASHES > 3 else 10  # after a start until segments are dispatched; CI machines are slow
+
+try:
+    disk.own_mounts()
+    NO_MOUNTS = None
+except OSError as problem:
+    NO_MOUNTS = f"this machine allows no mounts of our own: {problem}"
+
+
+def ledger(orchestrator):
+    """Everything booked: {(session, run, seq): (pixels, frames)}. Fails when something stands there twice."""
+    with sqlite3.connect(orchestrator.data_dir / "millrace.db", timeout=5) as database:
+        rows = database.execute("SELECT session, run, seq, encoded_pixels, encoded_frames FROM segments").fetchall()
+    booked = {tuple(row[:3]): tuple(row[3:]) for row in rows}
+    assert len(booked) == len(rows), rows
+    return booked
+
+
+class Storage(ClusterCase):
+    @classmethod
+    def set_up_cluster(cls, cluster):
+        """Each test breaks an orchestrator of its own."""
+
+    def start(self, environment=None, data_dir=None, flags=()):
+        cluster = self.new_cluster()
+        orchestrator = cluster.orchestrator(*flags, environment=environment, start=False)
+        if data_dir is not None:
+            orchestrator.data_dir = data_dir
+        orchestrator.start()
+        return cluster, orchestrator, cluster.transcoder(orchestrator, slots=3)
+
+    def pushed(self, orchestrator, stream, seqs):
+        """Pushes until something is not answered with 200: the numbers answered, and the other answer."""
+        answered = []
+        for seq in seqs:
+            answer = orchestrator.push(stream, f"{seq}.ts", self.clips[seq % len(self.clips)])
+            if answer.status != 200:
+                return answered, answer
+            answered.append(seq)
+        return answered, None
+
+    @unittest.skipIf(NO_MOUNTS, NO_MOUNTS)
+    def test_a_full_disk_is_said_at_once_and_forgotten_when_there_is_room(self):
+        cluster = self.new_cluster()
+        small = disk.SmallDisk(cluster.directory / "disk", "8m")
+        self.addCleanup(small.close)
+        orchestrator = cluster.orchestrator(start=False)
+        orchestrator.data_dir = small.path / "data"
+        orchestrator.start()
+        cluster.transcoder(orchestrator, slots=2)
+        opened = self.session(orchestrator, TINY)
+        answered, refusal = self.pushed(orchestrator, opened["stream"], range(3))
+        self.assertIsNone(refusal)
+        small.fill()
+        more, refusal = self.pushed(orchestrator, opened["stream"], range(3, 10))
+        answered += more
+        self.assertIsNotNone(refusal, "a full disk was not noticed")
+        self.assert_status(refusal, 503, "StorageUnavailable")
+        again = orchestrator.push(opened["stream"], "11.ts", self.clips[11])
+        self.assert_status(again, 503, "StorageUnavailable")
+        self.assert_retry_after(again)
+        self.assertFalse(orchestrator.ready())
+        self.assertEqual(sorted(seq for _, _, seq in ledger(orchestrator)), answered)
+        small.make_room()
+        since = time.monotonic()
+        last = eventually(lambda: self.pushed(orchestrator, opened["stream"], [12])[0], 20, "room is used again")
+        print(f"{time.monotonic() - since:.1f} s from room on the disk to the next answer")
+        self.assertEqual(sorted(seq for _, _, seq in ledger(orchestrator)), answered + last)
+
+    def test_a_broken_disk_ends_the_orchestrator_and_a_restart_goes_on(self):
+        directory = self.new_cluster().directory
+        broken = disk.BrokenDisk(directory, binary("orchestrator"))
+        cluster, orchestrator, transcoder = self.start(environment=broken.environment)
+        opened = self.session(orchestrator, TINY)
+        answered, _ = self.pushed(orchestrator, opened["stream"], range(3))
+        broken.break_now()
+        lost = orchestrator.push(opened["stream"], "3.ts", self.clips[3])
+        self.assert_status(lost, 503, "StorageUnavailable")
+        self.assertEqual(orchestrator.process.exit_code(15), STORAGE_EXIT)
+        broken.repair()
+        orchestrator.start()
+        eventually(lambda: orchestrator.transcoder_is(transcoder.name, "ready"), 10, "the transcoder is back")
+        self.assertEqual(sorted(seq for _, _, seq in ledger(orchestrator)), answered)
+        repeated = orchestrator.push(opened["stream"], "3.ts", self.clips[3], headers={"Authorization": f"Bearer {opened['token']}"})
+        self.assert_status(repeated, 200)
+
+    def numbers(self, orchestrator, stream, seen):
+        """Reads the playlist; no number may ever mean two segments."""
+        answer = orchestrator.playlist(f"{stream}/small.m3u8")
+        if answer.status != 200:
+            return None
+        text = answer.body.decode()
+        first = int(re.search(r"#EXT-X-MEDIA-SEQUENCE:(\d+)", text).group(1))
+        listed = [line for line in text.splitlines() if line and not line.startswith("#")]
+        for number, uri in enumerate(listed, first):
+            self.assertEqual(seen.setdefault(number, uri), uri, f"number {number} means two segments")
+        return text
+
+    def test_killed_at_any_instant_it_comes_back_where_it_was(self):
+        _, orchestrator, transcoder = self.start()
+        reference = self.session(orchestrator, TINY)
+        expected = [a.renditions() for a in Broadcaster(orchestrator, reference["stream"], self.clips[:6]).finished(60)]
+        chance = random.Random(16)
+        longest = 0
+        for round_ in range(CRASHES):
+            seen = {}
+            sessions = [self.session(orchestrator, TINY) for _ in range(2)]
+            epoch = orchestrator.status()["epoch"]
+            pushing = [Broadcaster(orchestrator, s["stream"], self.clips[:6], token=s["token"], retry=True) for s in sessions]
+            until = time.monotonic() + chance.uniform(0.05, 1.5)
+
+            def the_instant():
+                self.numbers(orchestrator, sessions[0]["stream"], seen)
+                return time.monotonic() >= until
+
+            eventually(the_instant, 10, "the instant to kill it at")
+            orchestrator.kill()
+            since = time.monotonic()
+            orchestrator.start()
+            started = time.monotonic()
+            eventually(lambda: orchestrator.transcoder_is(transcoder.name, "ready"), BACK_WITHIN_S, "it dispatches again")
+            longest = max(longest, time.monotonic() - started)
+            for session, broadcaster in zip(sessions, pushing):
+                for seq, answer in enumerate(broadcaster.finished(60)):
+                    self.assert_status(answer, 200)
+                    self.assertEqual(list(answer.renditions()), list(expected[seq]), f"round {round_}, segment {seq}")
+                self.assertEqual(orchestrator.session(session["stream"])["id"], session["session_id"])
+            self.assertEqual(orchestrator.status()["epoch"], epoch + 1)
+            self.assertEqual(self.pushed(orchestrator, sessions[0]["stream"], [6]), ([6], None))
+            text = self.numbers(orchestrator, sessions[0]["stream"], seen)
+            self.assertIsNotNone(text)
+            self.assertNotIn("#EXT-X-ENDLIST", text)
+            booked = ledger(orchestrator)
+            for session in sessions:
+                own = {key[2]: value for key, value in booked.items() if key[0] == session["session_id"]}
+                self.assertEqual(sorted(own), list(range(7 if session is sessions[0] else 6)))
+                for seq in range(6):
+                    pixels, frames = own[seq]
+                    probe = media.Probe(expected[seq]["small"])
+                    self.assertEqual((pixels, frames), (probe.frames * SIZES["small"][0] * SIZES["small"][1], probe.frames))
+        print(f"{CRASHES} kills: back and dispatching at most {longest:.1f} s after the start (last: {time.monotonic() - since:.1f} s in all)")
+
+    def test_numbers_go_on_after_a_kill_with_a_discontinuity(self):
+        _, orchestrator, transcoder = self.start()
+        opened = self.session(orchestrator, TINY)
+        seen = {}
+        self.pushed(orchestrator, opened["stream"], range(4))
+        self.numbers(orchestrator, opened["stream"], seen)
+        orchestrator.kill()
+        orchestrator.start()
+        eventually(lambda: orchestrator.transcoder_is(transcoder.name, "ready"), 10, "the transcoder is back")
+        self.assertEqual(self.pushed(orchestrator, opened["stream"], range(4, 6)), ([4, 5], None))
+        text = self.numbers(orchestrator, opened["stream"], seen)
+        self.assertIn("#EXT-X-MEDIA-SEQUENCE:4\n", text)
+        self.assertEqual(text.count("#EXT-X-DISCONTINUITY\n"), 1, text)
+        self.assertLess(text.index("#EXT-X-DISCONTINUITY\n"), text.index("#EXTINF"))
+        # What was listed before the kill is not listed again.
+        self.assertEqual(self.pushed(orchestrator, opened["stream"], [3]), ([3], None))
+        self.assertEqual(self.numbers(orchestrator, opened["stream"], seen), text)
+
+    def test_a_backup_starts_on_another_directory_as_if_it_had_moved(self):
+        cluster, orchestrator, transcoder = self.start()
+        opened = self.session(orchestrator, TINY)
+        self.pushed(orchestrator, opened["stream"], range(3))
+        copy = cluster.directory / "copy.db"
+        done = run_to_end([binary("orchestrator"), "backup", copy, "--data-dir", orchestrator.data_dir])
+        self.assertEqual((done.returncode, done.stderr), (0, ""), done)
+        self.assertEqual(copy.stat().st_mode & 0o777, 0o600)
+        again = run_to_end([binary("orchestrator"), "backup", copy, "--data-dir", orchestrator.data_dir])
+        self.assertEqual(again.returncode, 65, again)
+        self.assertIn("copy.db", again.stderr)
+        booked = ledger(orchestrator)
+        orchestrator.kill()
+        # As deploy/README.md describes it.
+        orchestrator.data_dir = cluster.directory / "other-host"
+        orchestrator.data_dir.mkdir(mode=0o700)
+        shutil.copy(copy, orchestrator.data_dir / "millrace.db")
+        (orchestrator.data_dir / "millrace.db").chmod(0o600)
+        orchestrator.start()
+        eventually(lambda: orchestrator.transcoder_is(transcoder.name, "ready"), 10, "the transcoder is back without a new token")
+        self.assertEqual(ledger(orchestrator), booked)
+        answer = orchestrator.push(opened["stream"], "3.ts", self.clips[3], headers={"Authorization": f"Bearer {opened['token']}"})
+        self.assert_status(answer, 200)
+        self.assertEqual(answer.json()["session_id"], opened["session_id"])
+        self.assertEqual(len(ledger(orchestrator)), len(booked) + 1)
