@@ -122,6 +122,10 @@ std::optional<std::string> master_playlist(const StreamName& stream,
             with_init = with_init || report.container == Container::mp4;
         }
     }
+    // Players cannot switch between containers (hls.js has one buffer for MP4 and two for MPEG-TS): beside
+    // MP4 renditions the source has its own playlist only.
+    if (with_init && variants.size() > 1)
+        std::erase_if(variants, [](const Variant& v) { return v.name == kSourceRendition; });
     if (variants.empty())
         return std::nullopt;
     const double target = static_cast<double>(playlist.target_duration().count());

@@ -136,7 +136,9 @@ TEST_CASE("fragmented MP4 is listed with its init part, once for all that share 
     CHECK(text.find(one) < text.find("P240/aaaaaaaa_0_1.m4s\n"));
     CHECK_THAT(text, Contains("#EXT-X-DISCONTINUITY\n" + two));
     CHECK(text.find("P240/aaaaaaaa_0_2.m4s\n") < text.find(two));
-    CHECK_THAT(fixture.call("GET", "/stream/cam.m3u8").body, Contains("#EXT-X-VERSION:7\n"));
+    CHECK_THAT(fixture.call("GET", "/stream/cam.m3u8").body, Contains("#EXT-X-VERSION:7\n") &&
+                                                                 Contains("cam/P360.m3u8") &&
+                                                                 !Contains("cam/source.m3u8"));
 
     const auto init = fixture.call("GET", "/stream/cam/P240/init_0101010101010101.mp4");
     CHECK(init.headers.find("Content-Type") == "video/mp4");
