@@ -25,8 +25,7 @@ int back_up(const OrchestratorConfig& config) {
     if (done)
         return millrace::config::kExitDone;
     std::fprintf(stderr, "orchestrator: %s\n", done.error().message.c_str());
-    return done.error().message.starts_with("--data-dir") ? millrace::config::kExitConfig
-                                                          : millrace::config::kExitBadInput;
+    return millrace::config::kExitBadInput;  // the message names the flag or the file
 }
 
 int run_subcommand(const OrchestratorConfig& config) {

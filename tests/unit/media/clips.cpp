@@ -103,6 +103,44 @@ std::vector<std::vector<std::uint8_t>> segments(const ClipSpec& spec, double eve
     return pieces;
 }
 
+std::vector<std::uint8_t> made_by(const std::string& arguments) {
+    const std::string out = output_of("ffmpeg -v error -nostdin " + arguments);
+    return {out.begin(), out.end()};
+}
+
+std::vector<std::uint8_t> cut_at_key(std::span<const std::uint8_t> ts, int n) {
+    constexpr std::size_t kPacket = 188;
+    const auto pid = [&](std::size_t at) { return (ts[at + 1] & 0x1f) << 8 | ts[at + 2]; };
+    std::vector<std::uint8_t> out;
+    for (std::size_t at = 0; at + kPacket <= ts.size(); at += kPacket) {
+        const bool key = pid(at) == 256 && (ts[at + 1] & 0x40) != 0 && (ts[at + 3] & 0x20) != 0 &&
+                         (ts[at + 5] & 0x40) != 0;
+        if (key && n-- == 0) {
+            out.insert(out.end(), ts.begin() + static_cast<std::ptrdiff_t>(at), ts.end());
+            return out;
+        }
+        if (pid(at) == 0 || pid(at) == 4096)
+            out.insert(out.end(), ts.begin() + static_cast<std::ptrdiff_t>(at),
+                       ts.begin() + static_cast<std::ptrdiff_t>(at + kPacket));
+    }
+    FAIL("no such random access point");
+    return out;
+}
+
+double psnr(std::span<const std::uint8_t> bytes, std::span<const std::uint8_t> reference,
+            const std::string& filter) {
+    const TemporaryFile ours(bytes);
+    const TemporaryFile theirs(reference);
+    const std::string out =
+        output_of("ffmpeg -nostdin -hide_banner -i " + ours.path() + " -i " + theirs.path() +
+                  " -lavfi '[0:v]settb=1/90000,setpts=N[a];[1:v]" + filter +
+                  ",settb=1/90000,setpts=N[b];[a][b]psnr' -f null - 2>&1");
+    const std::size_t at = out.rfind("average:");
+    REQUIRE(at != std::string::npos);
+    const std::string value = out.substr(at + 8, 8);
+    return value.starts_with("inf") ? 100.0 : std::atof(value.c_str());
+}
+
 std::vector<float> decoded_sound(std::span<const std::uint8_t> bytes) {
     const TemporaryFile file(bytes);
     const std::string out = output_of("ffmpeg -nostdin -v error -xerror -i " + file.path() +

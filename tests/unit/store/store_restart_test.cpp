@@ -102,7 +102,7 @@ TEST_CASE("a backup taken while the store writes starts on another directory", "
     const auto restored = must_open(elsewhere, mailbox.executor()).restored;
     CHECK(restored.epoch == Epoch{2});
     CHECK(restored.identity.curve_secret_z85 == opened.restored.identity.curve_secret_z85);
-    CHECK(restored.identity.token_secret == opened.restored.identity.token_secret);
+    CHECK(restored.identity.token_keys == opened.restored.identity.token_keys);
     CHECK(restored.identity.admin_token == opened.restored.identity.admin_token);
     CHECK(restored.sessions.size() == 1);
     const auto booked = look(elsewhere, "SELECT count(*) FROM segments");
