@@ -3,6 +3,9 @@
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/ssl.hpp>
 #include <boost/asio/use_awaitable.hpp>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
 
 namespace millrace::http {
 namespace {
@@ -52,6 +55,11 @@ public:
 
     asio::awaitable<Failure> handshake() override {
         const auto [failure] = co_await stream_.async_handshake(ssl::stream_base::server, kAwait);
+        // We have nothing to say after the client's last handshake message: a delayed ACK would
+        // hold back the first request of a client with Nagle's algorithm for 40 ms.
+        const int at_once = 1;
+        ::setsockopt(stream_.next_layer().native_handle(), IPPROTO_TCP, TCP_QUICKACK, &at_once,
+                     sizeof at_once);
         co_return failure;
     }
 
