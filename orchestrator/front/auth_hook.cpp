@@ -36,6 +36,12 @@ HookAnswer read_hook_answer(int status, std::string_view body, std::size_t rendi
         return unusable("its manifestID is not a text");
     if (!answer.stream.empty() && !valid_stream_name(answer.stream))
         return unusable("its manifestID is not [A-Za-z0-9._~+-]{1,128}");
+    const auto given = [&json](const char* key) {
+        const auto found = json.find(key);
+        return found != json.end() && !found->is_null();
+    };
+    if (!given("profiles") && !given("presets"))
+        return answer;
     LadderRequest ladder = ladder_of_header(body, renditions_max);
     if (const auto* mistakes = std::get_if<std::vector<http::ProblemField>>(&ladder))
         return unusable("its ladder cannot be made: " + mistakes->front().path + ": " +

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include <SQLiteCpp/SQLiteCpp.h>
 #include <nlohmann/json.hpp>
 
 namespace millrace::orchestrator::store::access {

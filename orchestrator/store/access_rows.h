@@ -6,9 +6,11 @@
 
 #include <vector>
 
-#include <SQLiteCpp/SQLiteCpp.h>
-
 #include "orchestrator/store/database.h"
+
+namespace SQLite {
+class Database;
+}
 
 namespace millrace::orchestrator::store::access {
 

@@ -118,7 +118,7 @@ TEST_CASE("wrong usage is 64 and names the word", "[config][options]") {
                Contains("--ladder is not a flag of 'status'"));
     CHECK_THAT(text_of({"--log-level"}), Contains("--log-level"));
     CHECK_THAT(text_of({"--log-level", "info", "--log-level", "warn"}), Contains("given twice"));
-    CHECK_THAT(text_of({"account", "add", "x"}), Contains("there is no command"));
+    CHECK_THAT(text_of({"account", "rename", "x"}), Contains("there is no command"));
 }
 
 TEST_CASE("subcommands take their words and flags, before or behind", "[config][options]") {

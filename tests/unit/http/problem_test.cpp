@@ -51,6 +51,7 @@ TEST_CASE("every code has the status of the contract", "[http][problem]") {
                                                      {ApiCode::bad_segment, 422},
                                                      {ApiCode::quota_exceeded, 429},
                                                      {ApiCode::shutting_down, 503},
+                                                     {ApiCode::auth_unavailable, 503},
                                                      {ApiCode::storage_unavailable, 503},
                                                      {ApiCode::stake_inactive, 503},
                                                      {ApiCode::no_transcoders, 503},
