@@ -10,7 +10,7 @@ import threading
 import time
 
 from support import media
-from support.case import LADDER, SIZES, ClusterCase
+from support.case import SIZES, STEADY, ClusterCase
 from support.processes import children
 from support.wait import eventually
 
@@ -58,7 +58,7 @@ class Faults(ClusterCase):
         orchestrator = cluster.orchestrator()
         transcoder = cluster.transcoder(orchestrator, slots=1)
         stream = "reference"
-        assert orchestrator.open_session(stream, LADDER).status == 201
+        assert orchestrator.open_session(stream, STEADY).status == 201
         answers = Broadcaster(orchestrator, stream, cls.clips[:cls.COUNT]).finished(60)
         assert all(a.status == 200 for a in answers), answers
         cls.reference = [a.renditions() for a in answers]
@@ -96,7 +96,7 @@ class Faults(ClusterCase):
 
     def test_a_killed_transcoder_costs_no_segment(self):
         orchestrator, transcoders = self.cluster_of()
-        opened = self.session(orchestrator, LADDER)
+        opened = self.session(orchestrator, STEADY)
         broadcaster = Broadcaster(orchestrator, opened["stream"], self.clips[:self.COUNT])
         self.in_flight(orchestrator, opened["stream"], 4)
         victim, (other,) = self.holder(orchestrator, transcoders, opened["stream"])
@@ -110,7 +110,7 @@ class Faults(ClusterCase):
 
     def test_a_stopped_transcoder_is_replaced_and_serves_again_when_it_goes_on(self):
         orchestrator, transcoders = self.cluster_of()
-        opened = self.session(orchestrator, LADDER)
+        opened = self.session(orchestrator, STEADY)
         broadcaster = Broadcaster(orchestrator, opened["stream"], self.clips[:self.COUNT])
         self.in_flight(orchestrator, opened["stream"], 4)
         stopped, (other,) = self.holder(orchestrator, transcoders, opened["stream"])
@@ -125,7 +125,7 @@ class Faults(ClusterCase):
         eventually(lambda: orchestrator.transcoder_is(stopped.name, "ready"), 3, "it serves again")
         # What it had in hand is late now: nothing is answered or booked twice.
         other.kill()
-        again = self.session(orchestrator, LADDER)
+        again = self.session(orchestrator, STEADY)
         self.assert_as_if_nothing_happened(Broadcaster(orchestrator, again["stream"], self.clips[:3]).finished(30))
         self.assertEqual(orchestrator.metric("millrace_orchestrator_segments_total", outcome="ok"), committed + 3)
         self.assertEqual(orchestrator.session(opened["stream"])["segments_ok"], self.COUNT)
@@ -133,7 +133,7 @@ class Faults(ClusterCase):
     def test_a_stopped_orchestrator_loses_nobody_when_it_goes_on(self):
         """Longer than a lease, and longer than transcoders keep a silent connection."""
         orchestrator, transcoders = self.cluster_of()
-        opened = self.session(orchestrator, LADDER)
+        opened = self.session(orchestrator, STEADY)
         broadcaster = Broadcaster(orchestrator, opened["stream"], self.clips[:self.COUNT])
         self.in_flight(orchestrator, opened["stream"], 4)
         orchestrator.process.signal(signal.SIGSTOP)
@@ -149,7 +149,7 @@ class Faults(ClusterCase):
 
     def test_a_killed_orchestrator_comes_back_where_it_was(self):
         orchestrator, transcoders = self.cluster_of()
-        opened = self.session(orchestrator, LADDER)
+        opened = self.session(orchestrator, STEADY)
         epoch = orchestrator.status()["epoch"]
         broadcaster = Broadcaster(orchestrator, opened["stream"], self.clips[:self.COUNT], token=opened["token"], retry=True)
         self.in_flight(orchestrator, opened["stream"], 5)
@@ -176,7 +176,7 @@ class Faults(ClusterCase):
 
     def test_a_restarted_orchestrator_keeps_what_it_booked(self):
         orchestrator, _ = self.cluster_of(transcoders=1)
-        opened = self.session(orchestrator, LADDER)
+        opened = self.session(orchestrator, STEADY)
         Broadcaster(orchestrator, opened["stream"], self.clips[:3]).finished(30)
         orchestrator.kill()
         orchestrator.start()
@@ -191,7 +191,7 @@ class Faults(ClusterCase):
 
     def test_a_drained_transcoder_finishes_what_it_has_and_leaves(self):
         orchestrator, transcoders = self.cluster_of()
-        opened = self.session(orchestrator, LADDER)
+        opened = self.session(orchestrator, STEADY)
         broadcaster = Broadcaster(orchestrator, opened["stream"], self.clips[:self.COUNT])
         self.in_flight(orchestrator, opened["stream"], 4)
         leaving, (other,) = self.holder(orchestrator, transcoders, opened["stream"])
@@ -203,7 +203,7 @@ class Faults(ClusterCase):
 
     def test_a_killed_engine_costs_one_attempt(self):
         orchestrator, (transcoder,) = self.cluster_of(transcoders=1)
-        opened = self.session(orchestrator, LADDER)
+        opened = self.session(orchestrator, STEADY)
         broadcaster = Broadcaster(orchestrator, opened["stream"], self.clips[:self.COUNT])
         self.in_flight(orchestrator, opened["stream"], 4)
         engines = children(transcoder.process.pid)
@@ -215,7 +215,7 @@ class Faults(ClusterCase):
 
     def test_two_broadcasters_and_transcoders_that_come_and_go(self):
         orchestrator, transcoders = self.cluster_of(transcoders=2)
-        opened = [self.session(orchestrator, LADDER) for _ in range(2)]
+        opened = [self.session(orchestrator, STEADY) for _ in range(2)]
         broadcasters = [Broadcaster(orchestrator, s["stream"], self.clips[:self.COUNT], pause=0.1) for s in opened]
         for round_number, victim in enumerate(transcoders):
             self.in_flight(orchestrator, opened[0]["stream"], 2 + 4 * round_number)

@@ -5,7 +5,7 @@ import pathlib
 import unittest
 
 from support import http_client, media
-from support.case import LADDER, SIZES, TINY, ClusterCase
+from support.case import LADDER, SIZES, STEADY, TINY, ClusterCase
 from support.wait import eventually
 
 
@@ -65,8 +65,8 @@ class Push(ClusterCase):
         source = [round(pts, 3) for pts, _ in media.packet_times(b"".join(self.clips[:3]))]
         self.assertEqual([round(pts, 3) for pts, _ in media.packet_times(joined)], source)
 
-    def test_a_rendition_does_not_depend_on_what_came_before(self):
-        alone, after = self.session(self.orchestrator, TINY), self.session(self.orchestrator, TINY)
+    def test_without_a_bitrate_a_rendition_does_not_depend_on_what_came_before(self):
+        alone, after = self.session(self.orchestrator, STEADY), self.session(self.orchestrator, STEADY)
         self.assert_status(self.orchestrator.push(after["stream"], "0.ts", self.clips[0], multipart=True), 200)
         first = self.orchestrator.push(alone["stream"], "1.ts", self.clips[1], multipart=True)
         second = self.orchestrator.push(after["stream"], "1.ts", self.clips[1], multipart=True)

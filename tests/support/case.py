@@ -13,6 +13,9 @@ LADDER = [
     {"name": "small", "width": 160, "height": 90, "bitrate": 100000, "fps": 0},
 ]
 SIZES = {"mid": (320, 180), "small": (160, 90)}
+# The same without a bitrate: with one, a rendition goes on where the encoder of the segment before has left off (seams),
+# so its bytes depend on that segment having been answered first.
+STEADY = [{**{k: v for k, v in spec.items() if k != "bitrate"}, "quality": 30} for spec in LADDER]
 # One for tests that are about something else than pictures.
 TINY = [{"name": "small", "width": 160, "height": 90, "bitrate": 100000, "fps": 0}]
 

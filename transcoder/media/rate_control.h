@@ -12,8 +12,8 @@
 // Where the fill is not known, a segment with a known rate factor is assumed to find half a buffer,
 // one with nothing at all (a session's first) what x264 assumes.
 //
-// A cold libx264 takes pictures for about twice as large as they become and starts far too coarse.
-// A steered segment's first picture, the one that shows, is therefore encoded against a buffer and
+// A cold libx264 starts far too coarse, as if it took pictures for larger than they become (what
+// helped was measured; its predictors were not read). A steered segment's first picture, the one that shows, is therefore encoded against a buffer and
 // a fill of twice the truth where the factor is known (Start::quick); then the buffer shrinks to the true fill and grows back
 // to its true size. At hard cuts that can be too much: the picture is thrown away and the segment
 // begun again without the slack and coarser (Start::careful).
