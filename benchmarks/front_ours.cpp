@@ -68,26 +68,25 @@ public:
         }
         segment_ = std::move(segment);
     }
-    void begin_upload(UploadRequest,
+    void begin_upload(orchestrator::UploadRequest,
                       std::function<void(orchestrator::UploadDecision)> decided) override {
-        decided(orchestrator::UploadAdmitted{{++last_}});
+        decided(orchestrator::UploadAdmitted{UploadId{++last_}, {}});
     }
-    void finish_upload(orchestrator::UploadId, PayloadPtr, Sha256,
+    void finish_upload(UploadId, PayloadPtr, Sha256,
                        std::function<void(orchestrator::Answer)> answered) override {
         answered(segment_);
     }
-    void abort_upload(orchestrator::UploadId) override {}
+    void abort_upload(UploadId) override {}
     void open_session(orchestrator::SessionRequest,
                       std::function<void(orchestrator::OpenOutcome)> opened) override {
         opened(orchestrator::Refusal{});
     }
-    void end_session(SessionId,
+    void end_session(SessionId, std::optional<AccountId>,
                      std::function<void(std::optional<orchestrator::Refusal>)> ended) override {
         ended(std::nullopt);
     }
 
 private:
-    using UploadRequest = orchestrator::UploadRequest;
     orchestrator::AnsweredSegmentPtr segment_;
     std::uint64_t last_ = 0;
 };
@@ -97,7 +96,9 @@ public:
     OurFront(const Traffic& traffic, const Tls& tls) : loop_(pool_, traffic.answer_bytes) {
         orchestrator::FrontConfig config;
         config.server = options_for(tls);
-        config.token_keys = {{1, std::vector<std::uint8_t>(32, 7)}};
+        config.tokens = std::make_shared<orchestrator::TokenRing>(
+            orchestrator::TokenKeys{{1, std::vector<std::uint8_t>(32, 7)}});
+        config.streams = std::make_shared<orchestrator::LiveStreams>();
         front_ = must(orchestrator::Front::start(std::move(config), loop_, playback_, pool_));
         const std::string& at = front_->local_endpoint();
         port_ = static_cast<std::uint16_t>(std::stoi(at.substr(at.rfind(':') + 1)));
