@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that must hold, on a machine that has nothing: installs, builds, tests. Fast tests first.
 #
-#   deploy/test.sh                 all of it; at most 20 minutes on 2 cores
+#   deploy/test.sh                 all of it; about half an hour on 2 cores without a compiler cache
 #   deploy/test.sh PART...         some of it: style unit sim integration demo tsan
 #
 # style: formatting. unit, sim, integration: ctest under preset dev (address and undefined-behaviour sanitizers). demo:
@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 
 readonly parts_known=(style unit sim integration demo tsan)
 # Directories of tests/unit that run under ThreadSanitizer too. http and runtime run there through front and the links:
-# their own tests would cost a minute more of building than the 20 minutes have.
+# their own tests would cost a minute more of building than the rest of it is worth.
 readonly tsan_modules='(orchestrator_core|transcoder_core|net|orchestrator_link|transcoder_link|front|store)'
 readonly jobs=$(nproc)
 

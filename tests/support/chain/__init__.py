@@ -20,7 +20,7 @@ from support.wait import eventually
 HERE = pathlib.Path(__file__).parent
 CHAIN = 1337
 LPT = 10**18
-INSTALL_S = 180
+INSTALL_S = 120
 START_S = 20
 
 
@@ -38,8 +38,11 @@ def unavailable():
         return None
     place.mkdir(parents=True, exist_ok=True)
     shutil.copy(HERE / "package.json", place)
-    done = subprocess.run(["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--silent"], cwd=place, timeout=INSTALL_S,
-                          capture_output=True, text=True)
+    install = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--silent", "--fetch-retries=1", "--fetch-timeout=20000"]
+    try:
+        done = subprocess.run(install, cwd=place, timeout=INSTALL_S, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    except subprocess.TimeoutExpired:
+        return f"npm did not install the test chain within {INSTALL_S} s"
     return None if done.returncode == 0 and _anvil().exists() else f"npm cannot install the test chain: {done.stderr[-300:]}"
 
 
