@@ -20,7 +20,10 @@ readonly build_packages=(
   catch2 # CMake configures tests/ always
 )
 readonly demo_packages=(ffmpeg python3 util-linux)
-readonly dev_packages=(clang-format-14 clang-tidy-14 clang-14 libclang-rt-14-dev)
+readonly dev_packages=(
+  clang-format-14 clang-tidy-14 clang-14 libclang-rt-14-dev
+  openssl curl # tests make certificates and are clients with them
+)
 
 die() {
   echo "install-deps: $*" >&2
