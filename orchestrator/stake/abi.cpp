@@ -28,14 +28,6 @@ bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
 
-std::string lower(std::string_view text) {
-    std::string out(text);
-    for (char& c : out)
-        if (c >= 'A' && c <= 'Z')
-            c = static_cast<char>(c - 'A' + 'a');
-    return out;
-}
-
 // EIP-55: a letter is upper case where the hash of the lower-case digits has a high nibble.
 std::string with_checksum(const std::string& digits) {
     const Word hash = keccak256(digits);
@@ -71,10 +63,10 @@ Result<Address> Address::parse(std::string_view text) {
     if (!text.starts_with(kHexPrefix))
         return bad();
     const std::string_view digits = text.substr(kHexPrefix.size());
-    const std::string plain = lower(digits);
-    const auto bytes = from_hex(plain);
+    const auto bytes = from_hex(digits);
     if (!bytes || bytes->size() != 20)
         return bad();
+    const std::string plain = to_hex(*bytes);
     const bool mixed =
         digits != plain && std::ranges::any_of(digits, [](char c) { return c >= 'a' && c <= 'f'; });
     if (mixed && with_checksum(plain) != digits)
@@ -108,7 +100,7 @@ Result<std::vector<Word>> words(std::string_view hex, std::size_t count) {
     if (!hex.starts_with(kHexPrefix) || hex.size() != kHexPrefix.size() + count * kWordBytes * 2)
         return wrong("expected " + std::to_string(count) + " words of 32 bytes, got " +
                      std::to_string(hex.size()) + " characters");
-    const auto bytes = from_hex(lower(hex.substr(kHexPrefix.size())));
+    const auto bytes = from_hex(hex.substr(kHexPrefix.size()));
     if (!bytes)
         return wrong("the answer is not hexadecimal");
     std::vector<Word> found(count);

@@ -6,7 +6,7 @@
 
 #include "tests/support/catch.h"
 #include "tests/unit/media/clips.h"
-#include "tests/unit/media/runner.h"
+#include "tests/unit/media/transcoded.h"
 
 namespace millrace::media {
 namespace {

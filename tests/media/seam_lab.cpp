@@ -22,18 +22,6 @@ namespace fs = std::filesystem;
 
 constexpr double kStartFill = 0.9;  // of the buffer: what x264 assumes of a player
 
-std::string output_of(const std::string& command) {
-    FILE* pipe = popen(command.c_str(), "r");
-    REQUIRE(pipe != nullptr);
-    std::string out;
-    char buffer[65536];
-    for (std::size_t count = 0; (count = fread(buffer, 1, sizeof buffer, pipe)) > 0;)
-        out.append(buffer, count);
-    INFO(command);
-    REQUIRE(pclose(pipe) == 0);
-    return out;
-}
-
 void write(const std::string& path, const std::vector<std::uint8_t>& bytes) {
     std::ofstream(path, std::ios::binary)
         .write(reinterpret_cast<const char*>(bytes.data()),

@@ -4,7 +4,7 @@
 
 #include "tests/support/catch.h"
 #include "tests/unit/media/clips.h"
-#include "tests/unit/media/runner.h"
+#include "tests/unit/media/transcoded.h"
 #include "transcoder/media/caption_queue.h"
 
 namespace millrace::media {

@@ -22,19 +22,6 @@ extern "C" const char* __lsan_default_suppressions() {
 namespace millrace::test {
 namespace {
 
-// Output of a command and whether it succeeded.
-std::string output_of(const std::string& command) {
-    FILE* pipe = popen(command.c_str(), "r");
-    REQUIRE(pipe != nullptr);
-    std::string out;
-    char buffer[65536];
-    for (std::size_t count = 0; (count = fread(buffer, 1, sizeof buffer, pipe)) > 0;)
-        out.append(buffer, count);
-    INFO(command);
-    REQUIRE(pclose(pipe) == 0);
-    return out;
-}
-
 // A file that lives as long as the object: ffprobe wants to seek.
 class TemporaryFile {
 public:
@@ -64,6 +51,18 @@ std::vector<std::string> split(const std::string& text, char separator) {
 }
 
 }  // namespace
+
+std::string output_of(const std::string& command) {
+    FILE* pipe = popen(command.c_str(), "r");
+    REQUIRE(pipe != nullptr);
+    std::string out;
+    char buffer[65536];
+    for (std::size_t count = 0; (count = fread(buffer, 1, sizeof buffer, pipe)) > 0;)
+        out.append(buffer, count);
+    INFO(command);
+    REQUIRE(pclose(pipe) == 0);
+    return out;
+}
 
 namespace {
 

@@ -26,6 +26,9 @@ struct ClipSpec {
     std::string sound = "sine=frequency=440:sample_rate=48000";
 };
 
+// What a command writes to its standard output. Fails the test when the command does.
+std::string output_of(const std::string& command);
+
 // Fails the test when ffmpeg does.
 [[nodiscard]] std::vector<std::uint8_t> clip(const ClipSpec& spec);
 

@@ -6,7 +6,7 @@
 
 #include "tests/support/catch.h"
 #include "tests/unit/media/clips.h"
-#include "tests/unit/media/runner.h"
+#include "tests/unit/media/transcoded.h"
 #include "transcoder/media/id3.h"
 #include "transcoder/media/splice_info.h"
 #include "transcoder/media/ts_data.h"

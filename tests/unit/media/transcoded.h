@@ -13,9 +13,10 @@
 namespace millrace::test {
 
 struct Transcoded final : media::TranscodeObserver {
-    Result<TranscodeReport> report = error(ErrorKind::internal, "not run");
-    std::map<std::string, std::vector<std::uint8_t>> files;
-
+    Transcoded(const std::vector<std::uint8_t>& source, const media::TranscodeRequest& request) {
+        media::PayloadSource bytes(make_payload(std::make_shared<BlockPool>(), source));
+        report = media::transcode(bytes, request, *this, {});
+    }
     void rendition_done(RenditionReport done, std::vector<std::uint8_t> bytes) override {
         files[done.name] = std::move(bytes);
     }
@@ -25,14 +26,21 @@ struct Transcoded final : media::TranscodeObserver {
                 return done;
         return report->renditions.at(0);
     }
+    // True when one of the warnings holds these words.
+    [[nodiscard]] bool warned(const std::string& words) const {
+        for (const std::string& warning : report->warnings)
+            if (warning.find(words) != std::string::npos)
+                return true;
+        return false;
+    }
+
+    Result<TranscodeReport> report = error(ErrorKind::internal, "not run");
+    std::map<std::string, std::vector<std::uint8_t>> files;
 };
 
 [[nodiscard]] inline Transcoded transcoded(const std::vector<std::uint8_t>& source,
                                            const media::TranscodeRequest& request) {
-    Transcoded out;
-    media::PayloadSource bytes(make_payload(std::make_shared<BlockPool>(), source));
-    out.report = media::transcode(bytes, request, out, {});
-    return out;
+    return {source, request};
 }
 
 [[nodiscard]] inline RenditionSpec rendition(std::string name, Size size, Rational fps = {}) {
@@ -41,6 +49,14 @@ struct Transcoded final : media::TranscodeObserver {
     spec.width = size.width;
     spec.height = size.height;
     spec.fps = fps;
+    return spec;
+}
+
+// For quick tests: a preset that costs little.
+[[nodiscard]] inline RenditionSpec quick(std::string name, Size size, Rational fps = {}) {
+    RenditionSpec spec = rendition(std::move(name), size, fps);
+    spec.quality = 20;
+    spec.preset = "ultrafast";
     return spec;
 }
 
