@@ -28,10 +28,11 @@ void StoreModel::commit(const orchestrator::Commit& commit,
                 done(error(ErrorKind::internal, "the disk is full"));
             return;
         }
-        const RowKey key{segment.session, segment.run, segment.seq};
-        const auto [row, fresh] = rows_.emplace(key, Row{segment.sha256, epoch_});
+        const Number number{segment.session, segment.run, segment.seq};
+        const auto [row, fresh] = numbers_.emplace(number, Row{segment.sha256, epoch_});
         if (row->second.sha256 != segment.sha256 && row->second.epoch == epoch_)
             throw Violation("two different segments are booked under one session, run and seq");
+        booked_.insert(segment);
         if (!early)
             done(Result<void>{});
     });
@@ -52,7 +53,7 @@ std::vector<orchestrator::RestoredSession> StoreModel::sessions() const {
 }
 
 bool StoreModel::booked(const SegmentKey& segment) const {
-    return rows_.contains({segment.session, segment.run, segment.seq});
+    return booked_.contains(segment);
 }
 
 }  // namespace millrace::sim

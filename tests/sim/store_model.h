@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 #include <tuple>
 
 #include "common/base/result.h"
@@ -28,13 +29,11 @@ public:
     void set_slow(Duration more) { slow_ = more; }
 
     [[nodiscard]] std::vector<orchestrator::RestoredSession> sessions() const;
-    // True when this number is booked. Its bytes may be others when the source changed them while the
-    // orchestrator was restarted: the first row stands, and what is asked for again is not paid again.
     [[nodiscard]] bool booked(const SegmentKey& segment) const;
-    [[nodiscard]] std::size_t rows() const { return rows_.size(); }
+    [[nodiscard]] std::size_t rows() const { return booked_.size(); }
 
 private:
-    using RowKey = std::tuple<SessionId, std::uint32_t, std::uint64_t>;
+    using Number = std::tuple<SessionId, std::uint32_t, std::uint64_t>;
 
     void later(std::function<void()> apply);
 
@@ -48,7 +47,8 @@ private:
         Sha256 sha256{};
         Epoch epoch;
     };
-    std::map<RowKey, Row> rows_;
+    std::map<Number, Row> numbers_;  // the first under each
+    std::set<SegmentKey> booked_;
 };
 
 }  // namespace millrace::sim

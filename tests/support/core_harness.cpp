@@ -313,7 +313,8 @@ void FakeTranscoder::finish(const Dispatch& task) {
 // ---- Harness ------------------------------------------------------------------------------------
 
 Harness::Harness(CoreConfig configuration)
-    : core_(std::move(configuration)), now_(TimePoint{} + std::chrono::hours(1)) {}
+    : core_(std::make_unique<OrchestratorCore>(std::move(configuration))),
+      now_(TimePoint{} + std::chrono::hours(1)) {}
 
 FakeTranscoder& Harness::silent_transcoder(const std::string& name, std::uint32_t slots) {
     auto& owned = transcoders_[key(name)];
@@ -385,17 +386,17 @@ TaskId Harness::accept(const std::string& stream, std::uint64_t seq, const std::
 }
 
 void Harness::call(const std::function<void(OrchestratorCore&, TimePoint)>& what) {
-    what(core_, now_);
+    what(*core_, now_);
     settle();
 }
 
 void Harness::settle() {
-    core_.check_invariants();
-    core_.advance_to(now_);
-    core_.check_invariants();
-    const auto next = core_.next_deadline();
+    core_->check_invariants();
+    core_->advance_to(now_);
+    core_->check_invariants();
+    const auto next = core_->next_deadline();
     MR_CHECK(!next || *next > now_, "what is due is done");
-    for (Effects effects = core_.take_effects(); !effects.empty(); effects = core_.take_effects())
+    for (Effects effects = core_->take_effects(); !effects.empty(); effects = core_->take_effects())
         for (const Effect& effect : effects) {
             log.push_back(effect);
             perform(effect);
@@ -405,14 +406,22 @@ void Harness::settle() {
 void Harness::perform(const Effect& effect) {
     if (const auto* send = std::get_if<Send>(&effect)) {
         if (const auto found = transcoders_.find(send->to); found != transcoders_.end())
-            later(kLatency, [t = found->second.get(), send = *send] { t->receive(send); });
+            later(kLatency, [this, life = life_, t = found->second.get(), send = *send] {
+                if (life == life_)
+                    t->receive(send);
+            });
     } else if (const auto* start = std::get_if<StartTransfer>(&effect)) {
         if (const auto found = transcoders_.find(start->to); found != transcoders_.end())
             found->second->start_transfer(start->transfer);
     } else if (const auto* commit = std::get_if<Commit>(&effect)) {
         commits.push_back(*commit);
         if (store_answers)
-            later(store_takes, [this, task = commit->task, attempt = commit->attempt] {
+            later(store_takes, [this, life = life_, commit = *commit, task = commit->task,
+                                attempt = commit->attempt] {
+                if (life != life_)
+                    return;  // it died with what it had not written
+                if (on_stored && !store_fails)
+                    on_stored(commit);
                 const Result<void> result =
                     store_fails ? Result<void>(*store_fails) : Result<void>();
                 call([&](OrchestratorCore& core, TimePoint now) {
@@ -426,6 +435,20 @@ void Harness::perform(const Effect& effect) {
         ended(fail->task, *fail);
     } else if (const auto* forget = std::get_if<ForgetAnswer>(&effect)) {
         MR_CHECK(answers.erase(forget->answer) == 1, "only kept answers are forgotten");
+    }
+}
+
+void Harness::crash(CoreConfig configuration, const std::vector<RestoredSession>& sessions) {
+    ++life_;
+    const Epoch epoch = configuration.epoch;
+    core_ = std::make_unique<OrchestratorCore>(std::move(configuration));
+    accepted.clear();
+    endings.clear();
+    answers.clear();
+    call([&](OrchestratorCore& core, TimePoint now) { core.restore(sessions, {}, now); });
+    for (auto& [key, transcoder] : transcoders_) {
+        transcoder->epoch = epoch;
+        transcoder->restart();
     }
 }
 
@@ -445,7 +468,7 @@ void Harness::run_for(Duration d) {
 bool Harness::run_until(const std::function<bool()>& done, Duration d) {
     const TimePoint end = now_ + d;
     while (!done()) {
-        std::optional<TimePoint> next = core_.next_deadline();
+        std::optional<TimePoint> next = core_->next_deadline();
         if (!events_.empty() && (!next || events_.begin()->first.first <= *next))
             next = events_.begin()->first.first;
         if (!next || *next > end) {
@@ -477,14 +500,14 @@ std::size_t Harness::noted(Noted::What what) const {
 }
 
 std::string Harness::state_of(const std::string& name) const {
-    for (const TranscoderStatus& t : core_.status().transcoders)
+    for (const TranscoderStatus& t : core_->status().transcoders)
         if (t.name == name)
             return t.state;
     return "absent";
 }
 
 std::string Harness::place_of(const std::string& stream) const {
-    for (const SessionStatus& s : core_.status().sessions)
+    for (const SessionStatus& s : core_->status().sessions)
         if (s.stream.value == stream)
             return s.transcoder;
     return "absent";

@@ -146,10 +146,14 @@ public:
     bool run_until(const std::function<bool()>& done, Duration d = 60s);
     const Ending& ending(TaskId task, Duration within = 60s);
 
+    // The orchestrator's process dies and starts again with what its store has; what was on its way to or from
+    // the old one is lost. Transcoders live on in new processes.
+    void crash(CoreConfig configuration, const std::vector<RestoredSession>& sessions);
+
     void later(Duration d, std::function<void()> what);
     [[nodiscard]] TimePoint now() const { return now_; }
-    [[nodiscard]] CoreStatus status() const { return core_.status(); }
-    [[nodiscard]] const OrchestratorCore& core() const { return core_; }
+    [[nodiscard]] CoreStatus status() const { return core_->status(); }
+    [[nodiscard]] const OrchestratorCore& core() const { return *core_; }
     [[nodiscard]] std::size_t noted(Noted::What what) const;
     template <class E>
     [[nodiscard]] std::vector<E> all() const {
@@ -170,6 +174,7 @@ public:
     bool store_answers = true;
     Duration store_takes = 2ms;
     std::vector<Commit> commits;
+    std::function<void(const Commit&)> on_stored;  // when the store has it, before the core hears
 
 private:
     friend class FakeTranscoder;
@@ -177,7 +182,8 @@ private:
     void perform(const Effect& effect);
     void ended(TaskId task, std::variant<Deliver, Fail> how);
 
-    OrchestratorCore core_;
+    std::unique_ptr<OrchestratorCore> core_;
+    std::uint64_t life_ = 1;  // of the orchestrator
     TimePoint now_;
     std::uint64_t order_ = 0;
     std::uint64_t fresh_ = 0;
