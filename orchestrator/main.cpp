@@ -3,12 +3,15 @@
 #include <array>
 #include <cstdio>
 #include <string>
+#include <vector>
 
+#include "common/base/hex.h"
 #include "common/config/exit_code.h"
 #include "common/config/orchestrator_config.h"
 #include "common/runtime/inherited_sockets.h"
 #include "common/runtime/log.h"
 #include "orchestrator/commands/commands.h"
+#include "orchestrator/commands/ledger_files.h"
 #include "orchestrator/commands/target.h"
 #include "orchestrator/serve.h"
 #include "orchestrator/store/backup.h"
@@ -26,6 +29,14 @@ int back_up(const OrchestratorConfig& config) {
         return millrace::config::kExitDone;
     std::fprintf(stderr, "orchestrator: %s\n", done.error().message.c_str());
     return millrace::config::kExitBadInput;  // the message names the flag or the file
+}
+
+// Reads the files: what checks a daemon must not have to believe it.
+int verify_ledger(const OrchestratorConfig& config) {
+    std::vector<millrace::Sha256> heads;
+    for (const std::string& head : config.ledger.heads)
+        heads.push_back(*millrace::sha256_from_hex(head));
+    return commands::ledger_verify(config.data_dir, heads, config.json);
 }
 
 int run_subcommand(const OrchestratorConfig& config) {
@@ -71,6 +82,14 @@ int run_subcommand(const OrchestratorConfig& config) {
             return commands::token_key_rotate(target);
         case OrchestratorCommand::backup:
             return back_up(config);
+        case OrchestratorCommand::ledger:
+            return commands::ledger(target, config.ledger);
+        case OrchestratorCommand::ledger_close:
+            return commands::ledger_close(target, config.ledger.until);
+        case OrchestratorCommand::ledger_periods:
+            return commands::ledger_periods(target);
+        case OrchestratorCommand::ledger_verify:
+            return verify_ledger(config);
     }
     return millrace::config::kExitUsage;
 }

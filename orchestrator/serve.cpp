@@ -266,7 +266,7 @@ private:
             {loop_, *service_, *enrolment_, *accounts_, *token_keeper_, *metrics_, *store_, *link_,
              [this] { return stake_ ? stake_->view() : stake::StakeView{}; }},
             {config::to_string(config_.admin_addr), restored_.identity.admin_token,
-             std::string(config::version()), restored_.epoch, loop_.now()});
+             config_.data_dir, std::string(config::version()), restored_.epoch, loop_.now()});
         if (!started)
             return fail(config::kExitConfig, "--admin-addr: " + started.error().message);
         admin_ = std::move(started).value();

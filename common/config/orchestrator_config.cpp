@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "common/base/hex.h"
 #include "common/config/common_flags.h"
 #include "common/config/field_error.h"
+#include "common/config/instant.h"
 #include "common/config/ladder_json.h"
 #include "common/config/places.h"
 #include "common/config/transcoder_config.h"
@@ -76,6 +78,26 @@ Result<AuthSetting> parse_auth(const std::string& text) {
     return AuthSetting{AuthKind::webhook, *std::move(url)};
 }
 
+// The text itself, when it is a time.
+Result<std::string> instant_text(const std::string& text) {
+    if (const auto instant = parse_instant(text); !instant)
+        return instant.error();
+    return text;
+}
+
+Result<std::string> parse_ledger_by(const std::string& text) {
+    if (text == "transcoder" || text == "account" || text == "session")
+        return text;
+    return error(ErrorKind::bad_input,
+                 "must be transcoder, account or session, not " + quote(text));
+}
+
+Result<std::string> parse_head(const std::string& text) {
+    if (sha256_from_hex(text))
+        return text;
+    return error(ErrorKind::bad_input, "must be 64 hex digits, not " + quote(text));
+}
+
 // Everything is bound to one configuration and to what only the checks need.
 struct Table {
     OrchestratorConfig config;
@@ -93,6 +115,9 @@ struct Table {
     Command client(std::string name, std::string help);
     Command client_with_target(std::string name, std::string help, std::string what);
     Command account_add();
+    Command ledger();
+    Command ledger_close();
+    Command ledger_verify();
     Program program();
 };
 
@@ -280,6 +305,53 @@ Command Table::account_add() {
     return add;
 }
 
+Command Table::ledger() {
+    Command ledger = client("ledger", "who earned what: pixels, frames, bytes and seconds");
+    LedgerQuestion& question = config.ledger;
+    ledger.flags.push_back(
+        value_flag({"by", "WHOM", "a line for each: transcoder, account or session", "transcoder"},
+                   question.by, parse_ledger_by));
+    ledger.flags.push_back(value_flag(
+        {"since", "T", "from this time on: 2026-11-25T04:30:00Z, 2026-11-25 (UTC), or 24h ago",
+         "the beginning"},
+        question.since, instant_text));
+    ledger.flags.push_back(value_flag({"until", "T", "up to before this time, likewise", "now"},
+                                      question.until, instant_text));
+    ledger.flags.push_back(value_flag({"period", "N", "a closed period instead of a time", ""},
+                                      question.period, count(1, 1'000'000'000)));
+    ledger.flags.push_back(toggle_flag({"csv", "", "answer as CSV", ""}, question.csv));
+    ledger.check = [this](const Given& given, Mistakes& mistakes) {
+        check_all(given, mistakes);
+        if (given.has("period") && (given.has("since") || given.has("until")))
+            mistakes.push_back(
+                {given.origin("period"), "is a time of its own: leave --since and --until out"});
+        if (given.has("period") && config.ledger.by == "session")
+            mistakes.push_back({given.origin("by"),
+                                "is transcoder or account for a period; for sessions give its "
+                                "times with --since and --until"});
+        if (config.ledger.csv && config.json)
+            mistakes.push_back({given.origin("csv"), "and --json exclude each other"});
+    };
+    return ledger;
+}
+
+Command Table::ledger_close() {
+    Command close = client("ledger close", "close a period: nothing in it changes any more");
+    close.flags.push_back(value_flag(
+        {"until", "T", "its end, not after now: 2026-11-25T04:30:00Z, 2026-11-25, 24h", "now"},
+        config.ledger.until, instant_text));
+    return close;
+}
+
+Command Table::ledger_verify() {
+    Command verify = client("ledger verify",
+                            "check the chain, the sums and the seals of the ledger in --data-dir");
+    verify.flags.push_back(
+        list_flag({"head", "HEX", "a head noted earlier, which has to be in the chain", ""},
+                  config.ledger.heads, parse_head));
+    return verify;
+}
+
 Program Table::program() {
     Program program{
         "orchestrator", "Takes live video, hands it to transcoders, answers with renditions.", {}};
@@ -333,7 +405,11 @@ Program Table::program() {
                                            "end an account: its key, tokens and sessions", "NAME"),
                         client("token-key list", "keys that sign session and playback tokens"),
                         client("token-key rotate", "sign with a new key from now on"),
-                        std::move(backup)};
+                        std::move(backup),
+                        ledger(),
+                        ledger_close(),
+                        client("ledger periods", "closed periods and their heads"),
+                        ledger_verify()};
     return program;
 }
 

@@ -40,6 +40,10 @@ enum class OrchestratorCommand : std::uint8_t {
     token_key_list,
     token_key_rotate,
     backup,
+    ledger,
+    ledger_close,
+    ledger_periods,
+    ledger_verify,
 };
 
 enum class AuthKind : std::uint8_t { none, accounts, webhook };
@@ -69,6 +73,16 @@ struct HandedSocket {
 };
 struct HandedSockets {
     std::optional<HandedSocket> service, link, payload;
+};
+
+// What `ledger` and its kin are asked. Times stay as they were written: the orchestrator's clock counts.
+struct LedgerQuestion {
+    std::string by = "transcoder";  // transcoder, account, session
+    std::string since;
+    std::string until;
+    std::uint64_t period = 0;  // 0 = none asked for
+    bool csv = false;
+    std::vector<std::string> heads;  // hex
 };
 
 struct OrchestratorConfig {
@@ -106,6 +120,7 @@ struct OrchestratorConfig {
         target;  // NAME of drain, cordon, uncordon; ID of session end and join-token revoke; FILE of backup
     Duration token_ttl = std::chrono::hours(24);  // 0 = for ever
     bool token_once = false;
+    LedgerQuestion ledger;
     std::vector<std::string> account_streams;  // names and prefixes
     std::optional<std::uint64_t> account_segments;
     std::optional<std::uint64_t> account_bytes;

@@ -11,6 +11,7 @@
 #include "common/http/server.h"
 #include "common/runtime/wall_clock.h"
 #include "orchestrator/admin/access_api.h"
+#include "orchestrator/admin/ledger_api.h"
 #include "orchestrator/admin/status_json.h"
 #include "orchestrator/link/enrolment.h"
 #include "orchestrator/link/transcoder_link.h"
@@ -74,7 +75,8 @@ public:
     Impl(Parts parts, AdminOptions options)
         : parts_(parts),
           options_(std::move(options)),
-          pool_(std::make_shared<BlockPool>(kBlockBytes)) {}
+          pool_(std::make_shared<BlockPool>(kBlockBytes)),
+          ledger_(parts_.loop, parts_.store, options_.data_dir) {}
 
     Result<void> start() {
         routes();
@@ -121,8 +123,25 @@ private:
         });
         reads("/accounts", [this] { return list_accounts(parts_.accounts); });
         reads("/token-keys", [this] { return list_token_keys(parts_.token_keys); });
+        ledger_routes();
         posts();
         access_posts();
+    }
+
+    // Who earned what is nobody's business without the token, on loopback too.
+    void ledger_routes() {
+        using http::Method;
+        router_.on(Method::get, "/ledger", [this](const Exchange& e, const Path&) {
+            if (authorised(e))
+                ledger_.sums(e);
+        });
+        router_.on(Method::get, "/ledger/periods", [this](const Exchange& e, const Path&) {
+            if (authorised(e))
+                ledger_.periods(e);
+        });
+        on_post("/ledger/close", [this](const Exchange& e, const Path&, const json& body) {
+            ledger_.close(e, body);
+        });
     }
 
     // A GET that is open on loopback, answered on the loop.
@@ -288,6 +307,7 @@ private:
     Parts parts_;
     AdminOptions options_;
     std::shared_ptr<BlockPool> pool_;
+    LedgerApi ledger_;
     http::Router router_;
     bool open_ = false;
     std::unique_ptr<http::Server> server_;  // last: its threads use everything above

@@ -31,6 +31,7 @@ namespace millrace::orchestrator::admin {
 struct AdminOptions {
     std::string address;  // HOST:PORT
     std::string token;    // the admin token
+    std::string data_dir;
     std::string version;
     Epoch epoch;
     TimePoint started_at;

@@ -13,6 +13,7 @@ std::variant<nlohmann::json, int> ask(const AdminTarget& target, const std::stri
                                       const std::string& path, const nlohmann::json& body) {
     http::ClientRequest request;
     request.method = method;
+    request.timeout = target.patience;
     request.url = "http://" + target.address + path;
     if (!target.token.empty())
         request.headers.add("Authorization", "Bearer " + target.token);

@@ -8,12 +8,15 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "common/base/time.h"
+
 namespace millrace::orchestrator::commands {
 
 struct AdminTarget {
     std::string address;  // HOST:PORT of the admin API
     std::string token;    // empty = not found
     bool json = false;    // print the answer as it came
+    Duration patience = std::chrono::seconds(10);
 };
 
 // Asks; prints what is wrong to stderr itself. A value, or the exit code of contract.md section 1.

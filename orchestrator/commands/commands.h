@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/base/time.h"
+#include "common/config/orchestrator_config.h"
 #include "common/domain/account.h"
 #include "orchestrator/commands/admin_client.h"
 
@@ -33,5 +34,8 @@ int account_list(const AdminTarget& target);
 int account_remove(const AdminTarget& target, const std::string& name);
 int token_key_list(const AdminTarget& target);
 int token_key_rotate(const AdminTarget& target);
+int ledger(const AdminTarget& target, const config::LedgerQuestion& question);
+int ledger_close(const AdminTarget& target, const std::string& until);
+int ledger_periods(const AdminTarget& target);
 
 }  // namespace millrace::orchestrator::commands

@@ -9,8 +9,9 @@
 #include "common/config/ladder_json.h"
 #include "common/net/keys.h"
 #include "orchestrator/store/access_rows.h"
-#include "orchestrator/store/rows.h"
+#include "orchestrator/store/ledger_rows.h"
 #include "orchestrator/store/schema.h"
+#include "orchestrator/store/statement_use.h"
 
 namespace millrace::orchestrator::store {
 namespace {
@@ -69,28 +70,13 @@ std::int64_t stored(std::uint64_t number) {
     return static_cast<std::int64_t>(number);
 }
 
-// Leaves a prepared statement ready for its next use, also when it failed.
-class Use {
-public:
-    explicit Use(SQLite::Statement& statement) : statement_(statement) {
-        statement_.clearBindings();
-    }
-    ~Use() { statement_.tryReset(); }
-    Use(const Use&) = delete;
-    Use& operator=(const Use&) = delete;
-    SQLite::Statement* operator->() const { return &statement_; }
-
-private:
-    SQLite::Statement& statement_;
-};
-
 }  // namespace
 
 struct Database::Impl {
     explicit Impl(const std::string& file) : db(file, SQLite::OPEN_READWRITE, kBusyMs) {}
 
     SQLite::Database db;
-    std::unique_ptr<SQLite::Statement> segment;
+    std::unique_ptr<LedgerWriter> ledger;
     std::unique_ptr<SQLite::Statement> touch_session;
     std::unique_ptr<SQLite::Statement> count_on_stream;
     std::unique_ptr<SQLite::Statement> session;
@@ -135,6 +121,8 @@ void Database::Impl::migrate(int version) {
     for (std::size_t i = static_cast<std::size_t>(version); i < kMigrations.size(); ++i) {
         SQLite::Transaction transaction(db, SQLite::TransactionBehavior::IMMEDIATE);
         db.exec(kMigrations[i]);
+        if (i + 1 == static_cast<std::size_t>(kLedgerVersion))
+            seal_ledger(db);
         db.exec("PRAGMA application_id = " + std::to_string(kApplicationId));
         db.exec("PRAGMA user_version = " + std::to_string(i + 1));
         transaction.commit();
@@ -151,8 +139,7 @@ void Database::Impl::raise_epoch() {
 }
 
 void Database::Impl::prepare_statements() {
-    segment = std::make_unique<SQLite::Statement>(
-        db, "INSERT INTO segments VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT DO NOTHING");
+    ledger = std::make_unique<LedgerWriter>(db);
     // What a restart resumes from moves with the ledger, in the same transaction.
     touch_session = std::make_unique<SQLite::Statement>(
         db,
@@ -322,26 +309,7 @@ std::optional<Failure> Database::transaction(const std::function<void()>& writes
 
 void Database::write(const CommitRecord& record) {
     const SegmentKey& key = record.segment;
-    const Totals totals = totals_of(record.report);
-    const Use insert(*impl_->segment);
-    insert->bind(1, key.session.value);
-    insert->bind(2, stored(key.run));
-    insert->bind(3, stored(key.seq));
-    insert->bind(4, key.sha256.data(), static_cast<int>(key.sha256.size()));
-    insert->bind(5, record.account.value);
-    insert->bind(6, record.transcoder.value);
-    insert->bind(7, record.transcoder_name);
-    insert->bind(8, stored(record.source_bytes));
-    insert->bind(
-        9, std::chrono::duration_cast<std::chrono::microseconds>(record.report.source.duration)
-               .count());
-    insert->bind(10, record.report.source.frames);
-    insert->bind(11, record.report.source.pixels);
-    insert->bind(12, totals.frames);
-    insert->bind(13, totals.pixels);
-    insert->bind(14, renditions_json(record.report));
-    insert->bind(15, record.committed_at.ms);
-    insert->exec();
+    impl_->ledger->book(record);
     const Use touch(*impl_->touch_session);
     touch->bind(1, key.session.value);
     touch->bind(2, stored(key.run));
@@ -352,6 +320,13 @@ void Database::write(const CommitRecord& record) {
     count->bind(1, record.stream.value);
     count->bind(2, record.committed_at.ms);
     count->exec();
+}
+
+void Database::write(const LedgerFloor& row) {
+    impl_->ledger->raise_floor(row.floor);
+}
+void Database::write(const ClosedPeriod& period) {
+    impl_->ledger->close(period);
 }
 
 void Database::write(const SessionRow& row) {

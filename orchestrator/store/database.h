@@ -36,6 +36,10 @@ struct TokenKeyRemoval {
     std::uint32_t id = 0;
 };
 
+struct LedgerFloor {
+    WallTime floor;
+};
+
 class Database {
 public:
     // Opens or makes the file, brings its tables up to date and raises the epoch, durably.
@@ -53,6 +57,8 @@ public:
 
     // Inside a transaction. They throw what transaction() catches.
     void write(const CommitRecord& record);
+    void write(const LedgerFloor& row);
+    void write(const ClosedPeriod& period);
     void write(const SessionRow& row);
     void write(const JoinTokenRow& row);
     void write(const EnrolmentRow& row);

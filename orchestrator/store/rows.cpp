@@ -6,11 +6,12 @@
 
 namespace millrace::orchestrator::store {
 
-Totals totals_of(const TranscodeReport& report) {
-    Totals totals;
+RenditionTotals totals_of(const TranscodeReport& report) {
+    RenditionTotals totals;
     for (const RenditionReport& rendition : report.renditions) {
         totals.frames += rendition.frames;
         totals.pixels += rendition.pixels;
+        totals.bytes += static_cast<std::int64_t>(rendition.bytes);
     }
     return totals;
 }

@@ -9,11 +9,12 @@
 namespace millrace::orchestrator::store {
 
 // Over all renditions.
-struct Totals {
+struct RenditionTotals {
     std::int64_t frames = 0;
     std::int64_t pixels = 0;
+    std::int64_t bytes = 0;
 };
-[[nodiscard]] Totals totals_of(const TranscodeReport& report);
+[[nodiscard]] RenditionTotals totals_of(const TranscodeReport& report);
 
 // [{"name", "width", "height", "frames", "pixels", "bytes"}] in ladder order.
 [[nodiscard]] std::string renditions_json(const TranscodeReport& report);

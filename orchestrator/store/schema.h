@@ -12,7 +12,7 @@ namespace millrace::orchestrator::store {
 inline constexpr int kApplicationId = 0x4d494c4c;
 
 // Migration n brings version n to n + 1 (PRAGMA user_version). Times are milliseconds since the Unix epoch.
-inline constexpr std::array<const char*, 3> kMigrations{
+inline constexpr std::array<const char*, 5> kMigrations{
     R"sql(
 CREATE TABLE meta (                    -- epoch: starts so far; probe: scratch space of the recovery probe
     key   TEXT PRIMARY KEY,
@@ -98,6 +98,89 @@ CREATE TABLE streams (                 -- what playlists go on from
 INSERT INTO streams
     SELECT sessions.stream, count(*), max(segments.committed_ms)
     FROM segments JOIN sessions ON sessions.id = segments.session GROUP BY sessions.stream;
+)sql",
+    // Rows that were there already are chained by seal_ledger() in the same transaction (ledger_rows.h).
+    R"sql(
+ALTER TABLE segments RENAME TO segments_before;
+CREATE TABLE segments (                    -- the ledger: one row per answered segment, never changed again
+    position        INTEGER PRIMARY KEY,   -- from 1 without gaps, in the order of the commits
+    session         TEXT    NOT NULL,
+    run             INTEGER NOT NULL,
+    seq             INTEGER NOT NULL,      -- unsigned 64 bits stored as signed
+    sha256          BLOB    NOT NULL,      -- of the source
+    account         TEXT    NOT NULL,
+    transcoder      TEXT    NOT NULL,      -- public key, Z85
+    transcoder_name TEXT    NOT NULL,      -- at that time
+    source_bytes    INTEGER NOT NULL,
+    duration_us     INTEGER NOT NULL,      -- measured
+    decoded_frames  INTEGER NOT NULL,
+    decoded_pixels  INTEGER NOT NULL,
+    encoded_frames  INTEGER NOT NULL,      -- all renditions
+    encoded_pixels  INTEGER NOT NULL,
+    encoded_bytes   INTEGER NOT NULL,
+    renditions      TEXT    NOT NULL,      -- JSON: [{name, width, height, frames, pixels, bytes}]
+    committed_ms    INTEGER NOT NULL,      -- never falls from row to row
+    receipt         BLOB,                  -- what the transcoder signed; NULL = it signs none
+    chain           BLOB    NOT NULL,      -- ledger_chain.h
+    UNIQUE (session, run, seq, sha256)
+) STRICT;
+INSERT INTO segments
+    SELECT row_number() OVER (ORDER BY committed_ms, session, run, seq), session, run, seq, sha256, account,
+           transcoder, transcoder_name, source_bytes, duration_us, decoded_frames, decoded_pixels,
+           encoded_frames, encoded_pixels,
+           (SELECT coalesce(sum(json_extract(value, '$.bytes')), 0) FROM json_each(renditions)),
+           renditions, committed_ms, NULL, x''
+    FROM segments_before;
+DROP TABLE segments_before;
+CREATE INDEX segments_by_time ON segments (committed_ms);
+CREATE TABLE ledger_head (                 -- one row: where the chain ends
+    id       INTEGER PRIMARY KEY CHECK (id = 1),
+    position INTEGER NOT NULL,             -- of the last row; 0 = none
+    chain    BLOB    NOT NULL,
+    floor_ms INTEGER NOT NULL              -- no later row is booked before this time
+) STRICT;
+INSERT INTO ledger_head VALUES (1, 0, zeroblob(32), 0);
+)sql",
+    R"sql(
+CREATE TABLE periods (                     -- closed: nothing in them changes any more
+    number    INTEGER PRIMARY KEY,         -- from 1 without gaps
+    from_ms   INTEGER NOT NULL,            -- its rows: from_ms <= committed_ms < until_ms
+    until_ms  INTEGER NOT NULL,
+    closed_ms INTEGER NOT NULL,
+    position  INTEGER NOT NULL,            -- of its last row, or of the last before it
+    chain     BLOB    NOT NULL,            -- that row's
+    seal      BLOB    NOT NULL             -- ledger_chain.h
+) STRICT;
+CREATE TABLE period_totals (
+    period          INTEGER NOT NULL,
+    account         TEXT    NOT NULL,
+    transcoder      TEXT    NOT NULL,      -- public key, Z85
+    transcoder_name TEXT    NOT NULL,      -- the last one in the period
+    segments        INTEGER NOT NULL,
+    duration_us     INTEGER NOT NULL,
+    decoded_frames  INTEGER NOT NULL,
+    decoded_pixels  INTEGER NOT NULL,
+    encoded_frames  INTEGER NOT NULL,
+    encoded_pixels  INTEGER NOT NULL,
+    source_bytes    INTEGER NOT NULL,
+    encoded_bytes   INTEGER NOT NULL,
+    PRIMARY KEY (period, account, transcoder)
+) STRICT, WITHOUT ROWID;
+CREATE TRIGGER segments_stay BEFORE UPDATE ON segments
+    BEGIN SELECT RAISE(ABORT, 'rows of the ledger are never changed'); END;
+CREATE TRIGGER segments_remain BEFORE DELETE ON segments
+    BEGIN SELECT RAISE(ABORT, 'rows of the ledger are never removed'); END;
+CREATE TRIGGER periods_stay BEFORE UPDATE ON periods
+    BEGIN SELECT RAISE(ABORT, 'closed periods are never changed'); END;
+CREATE TRIGGER periods_remain BEFORE DELETE ON periods
+    BEGIN SELECT RAISE(ABORT, 'closed periods are never removed'); END;
+CREATE TRIGGER period_totals_stay BEFORE UPDATE ON period_totals
+    BEGIN SELECT RAISE(ABORT, 'closed periods are never changed'); END;
+CREATE TRIGGER period_totals_remain BEFORE DELETE ON period_totals
+    BEGIN SELECT RAISE(ABORT, 'closed periods are never removed'); END;
 )sql"};
+
+// The version that brings the chain.
+inline constexpr int kLedgerVersion = 4;
 
 }  // namespace millrace::orchestrator::store

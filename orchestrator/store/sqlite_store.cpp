@@ -45,6 +45,12 @@ SqliteStore::~SqliteStore() {
 void SqliteStore::commit(CommitRecord record, Done done) {
     enqueue(std::move(record), std::move(done));
 }
+void SqliteStore::hold_ledger(WallTime until, Done done) {
+    enqueue(LedgerFloor{until}, std::move(done));
+}
+void SqliteStore::close_period(ClosedPeriod period, Done done) {
+    enqueue(std::move(period), std::move(done));
+}
 void SqliteStore::save_join_token(JoinTokenRow row, Done done) {
     enqueue(std::move(row), std::move(done));
 }

@@ -31,6 +31,8 @@ public:
     ~SqliteStore() override;  // writes what waits
 
     void commit(CommitRecord record, Done done) override;
+    void hold_ledger(WallTime until, Done done) override;
+    void close_period(ClosedPeriod period, Done done) override;
     void save_session(SessionRow row) override;
     void save_join_token(JoinTokenRow row, Done done) override;
     void save_enrolment(EnrolmentRow row, Done done) override;
@@ -48,7 +50,7 @@ public:
 private:
     enum class State : std::uint8_t { available, waiting, failed };
     using Row = std::variant<CommitRecord, JoinTokenRow, EnrolmentRow, Account, AccountRemoval,
-                             TokenKeyRow, TokenKeyRemoval>;
+                             TokenKeyRow, TokenKeyRemoval, LedgerFloor, ClosedPeriod>;
     struct Write {
         Row row;
         Done done;

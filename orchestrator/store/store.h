@@ -6,7 +6,8 @@
 // - open() is exclusive per data directory and raises the epoch durably before it returns.
 // - A callback with success means: synchronised to disk. Callbacks come in the order of their calls, through
 //   the executor that open() was given, never inside the call.
-// - A committed segment is booked once per (session, run, seq): a repeat is success and books nothing.
+// - A committed segment is booked once per (session, run, seq, SHA-256): a repeat is success and books nothing.
+// - Rows of the ledger are never changed or removed; their times never fall, so that periods can be closed.
 // - Each commit, repeats as well, counts on its stream in the same transaction: playlists go on from there.
 // - When the disk is full or fails nothing is acknowledged; available() turns false, and true again after a
 //   successful probe (never after an I/O error: then the process has to be started again).
@@ -26,6 +27,7 @@
 #include "common/domain/segment.h"
 #include "orchestrator/access/account.h"
 #include "orchestrator/core/orchestrator_core.h"
+#include "orchestrator/store/ledger.h"
 
 namespace millrace::orchestrator::store {
 
@@ -107,6 +109,10 @@ public:
     virtual ~Store() = default;
 
     virtual void commit(CommitRecord record, Done done) = 0;
+    // No segment that is booked from here on gets a time before `until`: a period may end there.
+    virtual void hold_ledger(WallTime until, Done done) = 0;
+    // Refused when it does not follow the last period, or its end was not held.
+    virtual void close_period(ClosedPeriod period, Done done) = 0;
     virtual void save_session(SessionRow row) = 0;
     virtual void save_join_token(JoinTokenRow row, Done done) = 0;
     virtual void save_enrolment(EnrolmentRow row, Done done) = 0;

@@ -11,6 +11,8 @@ namespace millrace::orchestrator {
 class MemoryStore final : public store::Store {
 public:
     void commit(store::CommitRecord, store::Done done) override { done(outcome()); }
+    void hold_ledger(WallTime, store::Done done) override { done(outcome()); }
+    void close_period(store::ClosedPeriod, store::Done done) override { done(outcome()); }
     void save_session(store::SessionRow) override {}
     void save_join_token(store::JoinTokenRow row, store::Done done) override {
         if (!broken)

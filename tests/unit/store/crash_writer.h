@@ -12,16 +12,21 @@
 
 namespace millrace::test {
 
+inline constexpr std::uint64_t kInFlight =
+    6;  // not acknowledged yet: transactions hold one to six segments
+
+using MakeRecord = std::function<store::CommitRecord(std::uint64_t)>;
+
 // In a process of its own: commits from `first` on for ever, and writes each number to `out` once it was
 // acknowledged.
-[[noreturn]] inline void commit_for_ever(const std::string& dir, std::uint64_t first, int out) {
+[[noreturn]] inline void commit_for_ever(const std::string& dir, std::uint64_t first, int out,
+                                         const MakeRecord& make) {
     auto opened = store::open_sqlite(dir, [](std::function<void()> task) { task(); });
     if (!opened)
         ::_exit(1);
-    constexpr std::uint64_t kInFlight = 6;  // so that transactions hold one to six segments
     std::atomic<std::uint64_t> answered = first;
     for (std::uint64_t seq = first;; ++seq) {
-        opened->store->commit(a_segment(seq), [&answered, seq, out](const Result<void>& result) {
+        opened->store->commit(make(seq), [&answered, seq, out](const Result<void>& result) {
             if (!result || ::write(out, &seq, sizeof seq) != sizeof seq)
                 ::_exit(2);
             answered = seq + 1;
@@ -37,14 +42,16 @@ struct Crashed {
 };
 
 // Runs commit_for_ever, waits for `enough` acknowledgements, and kills it.
-inline Crashed crash_writer(const std::string& dir, std::uint64_t first, std::uint64_t enough) {
+inline Crashed crash_writer(
+    const std::string& dir, std::uint64_t first, std::uint64_t enough,
+    const MakeRecord& make = [](std::uint64_t seq) { return a_segment(seq); }) {
     std::array<int, 2> pipe_ends{};
     REQUIRE(::pipe(pipe_ends.data()) == 0);
     const pid_t child = ::fork();
     REQUIRE(child >= 0);
     if (child == 0) {
         ::close(pipe_ends[0]);
-        commit_for_ever(dir, first, pipe_ends[1]);
+        commit_for_ever(dir, first, pipe_ends[1], make);
     }
     ::close(pipe_ends[1]);
     Crashed crashed;

@@ -1,0 +1,17 @@
+#pragma once
+// Subcommands that read the ledger's files themselves, also of a running orchestrator: what checks it does not
+// have to believe it.
+//
+// Thread: the caller's; blocking.
+
+#include <string>
+#include <vector>
+
+#include "common/base/ids.h"
+
+namespace millrace::orchestrator::commands {
+
+// 0: everything fits; 65: something does not, named on stderr.
+int ledger_verify(const std::string& data_dir, const std::vector<Sha256>& heads, bool json);
+
+}  // namespace millrace::orchestrator::commands
