@@ -14,7 +14,7 @@ readonly build_packages=(
   capnproto libcapnp-dev
   libzmq3-dev cppzmq-dev libsodium-dev
   libboost1.81-dev libssl-dev libcurl4-openssl-dev libcrypto++-dev
-  libsqlite3-dev libsqlitecpp-dev
+  libsqlite3-dev libsqlitecpp-dev libseccomp-dev
   nlohmann-json3-dev libspdlog-dev libfmt-dev libcli11-dev prometheus-cpp-dev
   libavformat-dev libavcodec-dev libavfilter-dev libavutil-dev libswscale-dev libswresample-dev
   catch2 # CMake configures tests/ always
@@ -23,6 +23,7 @@ readonly demo_packages=(ffmpeg python3 util-linux)
 readonly dev_packages=(
   clang-format-14 clang-tidy-14 clang-14 libclang-rt-14-dev
   openssl curl # tests make certificates and are clients with them
+  strace # shows that an engine opens nothing
 )
 
 die() {

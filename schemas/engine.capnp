@@ -37,6 +37,14 @@ struct ToEngine {
   }
 }
 
+# What holds around the engine.
+struct EngineWalls {
+  systemCalls @0 :Bool;    # an allowlist of system calls
+  namespaces @1 :Bool;     # of its own, with an empty root directory
+  memoryBytes @2 :UInt64;  # limit on private memory; 0 = none
+  missing @3 :Text;        # why something is not there, at most 1 KiB; empty = everything is
+}
+
 struct EngineProgress {
   mediaDoneNs @0 :Int64;  # of the source's time, decoded, 0..
   frames @1 :Int64;       # decoded, 0..
@@ -49,7 +57,7 @@ struct EngineFailed {
 
 struct FromEngine {
   union {
-    ready @0 :Void;                          # once, at the start
+    ready @0 :EngineWalls;                   # once, at the start
     probed @1 :Values.SourceInfo;            # once or twice a task
     progress @2 :EngineProgress;             # at least every 250 ms while there is work to do
     rendition @3 :Values.RenditionReport;    # complete; exactly its bytes follow

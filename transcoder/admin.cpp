@@ -25,6 +25,15 @@ bool same_secret(std::string_view a, std::string_view b) {
     return a.size() == b.size() && CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
+json walls_json(const std::optional<EngineWalls>& walls) {
+    if (!walls)
+        return nullptr;  // no engine is up yet
+    return {{"system_calls", walls->system_calls},
+            {"namespaces", walls->namespaces},
+            {"memory_bytes", walls->memory_bytes},
+            {"missing", walls->missing}};
+}
+
 json link_json(const OrchestratorLinkStatus& link) {
     return {{"address", link.address},   {"joined", link.joined}, {"name", link.name},
             {"epoch", link.epoch.value}, {"rtt_ms", link.rtt_ms}, {"payload_up", link.payload_up}};
@@ -118,6 +127,7 @@ private:
                   {"slots_reserved", core.slots_reserved},
                   {"tasks_active", core.tasks_active},
                   {"tasks_waiting", core.tasks_waiting},
+                  {"walls", walls_json(service_.walls())},
                   {"orchestrators", json::array()}};
         for (const OrchestratorLinkStatus& link : core.orchestrators)
             body["orchestrators"].push_back(link_json(link));

@@ -5,6 +5,20 @@
 #include "transcoder/engine/engine_process.h"
 
 namespace millrace::transcoder {
+namespace {
+
+std::string_view reason_of(engine::EngineDeath death) {
+    switch (death) {
+        case engine::EngineDeath::memory:
+            return "memory";
+        case engine::EngineDeath::forbidden_call:
+            return "forbidden_call";
+        default:
+            return "crash";
+    }
+}
+
+}  // namespace
 
 EngineBay::EngineBay(Loop& loop, std::shared_ptr<BlockPool> pool, std::uint32_t slots,
                      EngineEvents& events)
@@ -25,14 +39,18 @@ std::unique_ptr<engine::EngineProcess> EngineBay::make_process(SlotNo slot) {
         made(slot, report, std::move(bytes));
     };
     callbacks.on_finished = [this, slot](const TranscodeReport& report) { finished(slot, report); };
-    callbacks.on_failed = [this, slot](const Error& problem, bool crashed) {
-        failed(slot, problem, crashed);
+    callbacks.on_failed = [this, slot](const Error& problem,
+                                       std::optional<engine::EngineDeath> death) {
+        if (death)
+            at(slot).reason = reason_of(*death);
+        failed(slot, problem, death.has_value());
     };
     callbacks.on_ready = [this, slot] { ready(slot); };
-    callbacks.on_lost = [this, slot](const std::string& why) {
-        at(slot).reason = "crash";
+    callbacks.on_lost = [this, slot](engine::EngineDeath death, const std::string& why) {
+        at(slot).reason = reason_of(death);
         events_.engine_lost(slot, why);
     };
+    callbacks.on_walls = [this](const EngineWalls& walls) { events_.engine_walled(walls); };
     return std::make_unique<engine::EngineProcess>(loop_, pool_, std::move(callbacks));
 }
 
@@ -49,7 +67,7 @@ void EngineBay::start(SlotNo slot, TaskRef task, const EngineTask& what, Payload
 void EngineBay::stop(SlotNo slot, bool cancelled) {
     Berth& berth = at(slot);
     berth.task.reset();
-    berth.reason = cancelled ? "cancelled" : "hang";
+    berth.reason = cancelled ? "cancelled" : "timeout";
     if (berth.process->busy())
         return berth.process->stop();
     // It ended in the same moment: fit for work, and the core waits to hear so.
@@ -90,8 +108,6 @@ void EngineBay::finished(SlotNo slot, const TranscodeReport& report) {
 }
 
 void EngineBay::failed(SlotNo slot, const Error& problem, bool crashed) {
-    if (crashed)
-        at(slot).reason = "crash";
     if (const auto task = std::exchange(at(slot).task, {}))
         events_.engine_failed(slot, *task, problem, crashed);
 }

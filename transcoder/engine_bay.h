@@ -35,8 +35,10 @@ public:
     virtual void engine_failed(SlotNo slot, TaskRef task, const Error& problem, bool crashed) = 0;
     virtual void engine_lost(SlotNo slot, const std::string& why) = 0;
     virtual void engine_ready(SlotNo slot) = 0;
-    // Counted once the new process is up. `reason`: crash, hang, cancelled.
+    // Counted once the new process is up. `reason`: crash, memory, forbidden_call, timeout, cancelled.
     virtual void engine_restarted(std::string_view reason) = 0;
+    // A process came up behind these walls.
+    virtual void engine_walled(const EngineWalls& walls) = 0;
 };
 
 class EngineBay {
@@ -48,7 +50,7 @@ public:
     EngineBay& operator=(const EngineBay&) = delete;
 
     void start(SlotNo slot, TaskRef task, const EngineTask& what, PayloadPtr source);
-    // engine_ready follows. `cancelled`: nobody wants the task any more; else it hung.
+    // engine_ready follows. `cancelled`: nobody wants the task any more; else its time was up.
     void stop(SlotNo slot, bool cancelled);
 
 private:

@@ -46,7 +46,7 @@ int main(int argc, char** argv) {
     namespace engine = millrace::engine;
     // Before anything else: an engine has no configuration, and what it inherits is not for it.
     if (argc > 1 && std::string_view(argv[1]) == engine::kEngineArgument)
-        return engine::engine_main(argc > 2 ? std::atoi(argv[2]) : engine::kEngineSocket);
+        engine::engine_main(argc > 2 ? std::atoi(argv[2]) : engine::kEngineSocket);
     const auto setup =
         millrace::config::read_transcoder_config(millrace::config::invocation_of(argc, argv));
     if (!setup.config)

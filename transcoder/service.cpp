@@ -252,4 +252,17 @@ void Service::engine_restarted(std::string_view reason) {
     parts_.metrics.engine_restarted(reason);
 }
 
+// Said once: all engines are alike.
+void Service::engine_walled(const EngineWalls& walls) {
+    if (walls_ == walls)
+        return;
+    walls_ = walls;
+    log::write(walls.missing.empty() ? LogLevel::info : LogLevel::warn, kModule,
+               "engines are walled in",
+               {{"system_calls", walls.system_calls ? "allowlist" : "any"},
+                {"namespaces", walls.namespaces ? "own" : "shared"},
+                {"memory_bytes", text(walls.memory_bytes)},
+                {"missing", walls.missing}});
+}
+
 }  // namespace millrace::transcoder

@@ -10,6 +10,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -55,6 +56,8 @@ public:
 
     [[nodiscard]] CoreStatus status() const { return core_.status(); }
     [[nodiscard]] bool ready() const { return core_.ready(); }
+    // Of the engine that came up last; none before the first.
+    [[nodiscard]] const std::optional<EngineWalls>& walls() const { return walls_; }
 
     // LinkEvents
     void link_event(OrchestratorIndex from, LaneEvent event) override;
@@ -73,6 +76,7 @@ public:
     void engine_lost(SlotNo slot, const std::string& why) override;
     void engine_ready(SlotNo slot) override;
     void engine_restarted(std::string_view reason) override;
+    void engine_walled(const EngineWalls& walls) override;
 
 private:
     // What the shell knows of a task the core holds.
@@ -115,6 +119,7 @@ private:
     Timer timer_;
     std::map<TaskRef, Task> tasks_;
     std::map<std::string, KnownOrchestrator> known_;
+    std::optional<EngineWalls> walls_;
     const Effects* batch_ = nullptr;  // being carried out
 };
 

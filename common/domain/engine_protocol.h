@@ -41,8 +41,19 @@ struct EngineCancel {
     bool operator==(const EngineCancel&) const = default;
 };
 
+// What holds around an engine, as far as the machine allows it. Limits on descriptors, files and
+// cores, and no new privileges, are always there.
+struct EngineWalls {
+    bool system_calls = false;       // seccomp; without it no engine starts
+    bool namespaces = false;         // of its own, with an empty root directory
+    std::uint64_t memory_bytes = 0;  // limit on private memory; 0 = none
+    std::string missing;             // why something is not there; empty = everything is
+    bool operator==(const EngineWalls&) const = default;
+};
+
 // Up, with its walls in place.
 struct EngineReady {
+    EngineWalls walls;
     bool operator==(const EngineReady&) const = default;
 };
 // The streams are known; once more as soon as the duration is known too.
@@ -50,7 +61,8 @@ struct EngineProbed {
     SourceInfo source;
     bool operator==(const EngineProbed&) const = default;
 };
-// Work was done since the last one; at least every 250 ms while there is work to do.
+// Work was done since the last one; at least every 250 ms while there is work to do. The first, of
+// nothing, says that the task was taken up.
 struct EngineProgress {
     Duration media_done{0};   // of the source's time, decoded
     std::int64_t frames = 0;  // decoded

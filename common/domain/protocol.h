@@ -133,8 +133,8 @@ struct TaskFailed {
     AttemptNo attempt;
     ErrorKind kind = ErrorKind::internal;
     std::string message;
-    bool started = false;  // an engine had begun to work on it
-    bool engine_crashed = false;
+    bool started = false;         // an engine had begun to work on it
+    bool engine_crashed = false;  // or hung: over this segment, so that it is a suspect
     bool operator==(const TaskFailed&) const = default;
 };
 

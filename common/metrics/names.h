@@ -53,9 +53,10 @@ extern const CounterDef tasks_total;     // {outcome: ok, bad_input, failed, can
 extern const HistogramDef task_seconds;  // {stage: receive, decode, scale, encode, send, total}
 extern const CounterDef frames_total;    // {kind: decoded, encoded}
 extern const CounterDef pixels_total;    // {kind: decoded, encoded}
-extern const CounterDef engine_restarts_total;  // {reason: crash, hang, memory, cancelled}
-extern const GaugeDef link_up;                  // {orchestrator}
-extern const GaugeDef build_info;               // {version}
+// {reason: crash, memory, forbidden_call, timeout, cancelled}
+extern const CounterDef engine_restarts_total;
+extern const GaugeDef link_up;     // {orchestrator}
+extern const GaugeDef build_info;  // {version}
 }  // namespace transcoder_metrics
 
 [[nodiscard]] const Table& orchestrator_table();

@@ -106,8 +106,12 @@ ToEngine get(schema::ToEngine::Reader in) {
     throw Unfamiliar("unknown ToEngine");
 }
 
-void put_union(schema::FromEngine::Builder out, const EngineReady&) {
-    out.setReady();
+void put_union(schema::FromEngine::Builder out, const EngineReady& ready) {
+    auto to = out.initReady();
+    to.setSystemCalls(ready.walls.system_calls);
+    to.setNamespaces(ready.walls.namespaces);
+    to.setMemoryBytes(ready.walls.memory_bytes);
+    to.setMissing(as_text(clipped(ready.walls.missing, kSentenceBytesMax)));
 }
 void put_union(schema::FromEngine::Builder out, const EngineProbed& probed) {
     put(out.initProbed(), probed.source);
@@ -129,6 +133,11 @@ void put_union(schema::FromEngine::Builder out, const EngineFailed& failed) {
     to.setMessage(as_text(clipped(failed.message, kSentenceBytesMax)));
 }
 
+EngineWalls get(schema::EngineWalls::Reader in) {
+    return {in.getSystemCalls(), in.getNamespaces(), in.getMemoryBytes(),
+            text(in.getMissing(), kSentenceBytesMax, "EngineWalls.missing")};
+}
+
 EngineProgress get(schema::EngineProgress::Reader in) {
     return {Duration(non_negative(in.getMediaDoneNs(), "EngineProgress.mediaDoneNs")),
             non_negative(in.getFrames(), "EngineProgress.frames")};
@@ -142,7 +151,7 @@ EngineFailed get(schema::EngineFailed::Reader in) {
 FromEngine get(schema::FromEngine::Reader in) {
     switch (in.which()) {
         case schema::FromEngine::READY:
-            return EngineReady{};
+            return EngineReady{get(in.getReady())};
         case schema::FromEngine::PROBED:
             return EngineProbed{get(in.getProbed())};
         case schema::FromEngine::PROGRESS:

@@ -174,10 +174,11 @@ void Impl::on(Transcoder& t, const TaskFailed& m) {
         t.segments_failed += 1;
     const bool poison = m.engine_crashed && poison_.crashed(task.segment.sha256, now_);
     if (poison)
-        return fail(task,
-                    Refusal{ApiCode::bad_segment,
-                            "the segment crashed the transcoding engine twice", std::nullopt},
-                    CancelReason::superseded);
+        return fail(
+            task,
+            Refusal{ApiCode::bad_segment,
+                    "the segment crashed or hung the transcoding engine twice", std::nullopt},
+            CancelReason::superseded);
     const Reaction how = reaction(m.kind);
     if (how == Reaction::give_up)
         return fail(task, Refusal{ApiCode::bad_segment, m.message, std::nullopt},

@@ -226,8 +226,8 @@ UploadOutcome Impl::judge_body(Session& s, const Upload& upload, const Sha256& s
         return refusal(ApiCode::not_found, "the session was ended");
     if (poison_.poisoned(sha256, now_))
         return refusal(ApiCode::bad_segment,
-                       "these bytes crashed the transcoding engine repeatedly; they are refused "
-                       "for some minutes");
+                       "these bytes crashed or hung the transcoding engine repeatedly; they are "
+                       "refused for some minutes");
     bool number_in_flight = false;
     for (const Task* t : tasks_of(s)) {
         if (t->segment.seq == upload.seq && t->segment.sha256 == sha256)

@@ -1,5 +1,5 @@
 #pragma once
-// PoisonList: fingerprints of segments that crash engines. Two crashes on the same bytes and they
+// PoisonList: fingerprints of segments that crash or hang engines. Twice on the same bytes and they
 // are refused for ten minutes, so that one broadcaster's segment costs at most two engines.
 //
 // Bounded: beyond kPoisonKnownMax the one that would be forgotten first goes.
@@ -15,7 +15,7 @@ namespace millrace::orchestrator {
 
 class PoisonList {
 public:
-    // An engine crashed on these bytes. True when they are poison from now on.
+    // An engine crashed or hung on these bytes. True when they are poison from now on.
     bool crashed(const Sha256& sha256, TimePoint now);
     [[nodiscard]] bool poisoned(const Sha256& sha256, TimePoint now) const;
     [[nodiscard]] std::size_t size() const { return known_.size(); }

@@ -1,11 +1,15 @@
 #include "transcoder/commands/devices.h"
 
 #include <cstdio>
+#include <memory>
+#include <optional>
 #include <string>
 
 #include <nlohmann/json.hpp>
 
 #include "common/config/exit_code.h"
+#include "common/runtime/loop.h"
+#include "transcoder/engine/engine_process.h"
 #include "transcoder/media/devices.h"
 
 namespace millrace::transcoder {
@@ -37,19 +41,57 @@ void print_table(const std::vector<media::Ability>& abilities) {
                                    : ("works, not used: " + ability.reason).c_str());
 }
 
+// What an engine says when it is up, or why none comes up.
+Result<EngineWalls> walls_of_an_engine() {
+    constexpr Duration kUpWithin = std::chrono::seconds(10);
+    std::optional<EngineWalls> walls;
+    std::string why = "no engine came up";
+    Loop loop;
+    engine::EngineProcess::Callbacks callbacks;
+    callbacks.on_walls = [&](const EngineWalls& found) { walls = found; };
+    callbacks.on_lost = [&](engine::EngineDeath, const std::string& sentence) { why = sentence; };
+    callbacks.on_ready = [] {};
+    const engine::EngineProcess engine(loop, std::make_shared<BlockPool>(), std::move(callbacks));
+    if (!loop.run_until([&] { return walls.has_value(); }, loop.now() + kUpWithin))
+        return error(ErrorKind::internal, why);
+    return std::move(*walls);
+}
+
+json to_json(const Result<EngineWalls>& walls) {
+    if (!walls)
+        return {{"error", walls.error().message}};
+    return {{"system_calls", walls->system_calls},
+            {"namespaces", walls->namespaces},
+            {"memory_bytes", walls->memory_bytes},
+            {"missing", walls->missing}};
+}
+
+std::string in_words(const Result<EngineWalls>& walls) {
+    if (!walls)
+        return "none: " + walls.error().message;
+    std::string text = "system calls";
+    if (walls->namespaces)
+        text += ", namespaces";
+    if (walls->memory_bytes > 0)
+        text += ", memory " + std::to_string(walls->memory_bytes / 1024 / 1024) + " MiB";
+    return walls->missing.empty() ? text : text + "; without " + walls->missing;
+}
+
 }  // namespace
 
 int run_devices(bool as_json) {
+    const Result<EngineWalls> walls = walls_of_an_engine();
     const media::Survey survey = media::survey();
     if (as_json)
         std::printf("%s\n", json{{"devices", {{{"kind", "cpu"}, {"name", survey.cpu}}}},
                                  {"ffmpeg", survey.ffmpeg},
+                                 {"engine_walls", to_json(walls)},
                                  {"abilities", to_json(survey.abilities)}}
                                 .dump(2)
                                 .c_str());
     else {
-        std::printf("cpu            %s\nffmpeg         %s\n\n", survey.cpu.c_str(),
-                    survey.ffmpeg.c_str());
+        std::printf("cpu            %s\nffmpeg         %s\nengine walls   %s\n\n",
+                    survey.cpu.c_str(), survey.ffmpeg.c_str(), in_words(walls).c_str());
         print_table(survey.abilities);
     }
     const bool works = !survey.capabilities.decode.empty() && !survey.capabilities.encode.empty();

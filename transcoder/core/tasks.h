@@ -34,6 +34,7 @@ struct Task {
     TimePoint deadline;     // the segment's, as far as we know it
     TimePoint tell_at;      // next TaskProgress at the latest; waiting and running
     TimePoint engine_seen;  // last sign of the engine; running
+    bool taken_up = false;  // by the engine: what it does from here on is the segment's doing
     Duration media_done{0};
     Duration media_total{0};
     std::int64_t frames = 0;

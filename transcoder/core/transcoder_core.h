@@ -71,8 +71,9 @@ struct CoreConfig {
     Duration progress_every = std::chrono::milliseconds(500);
     Duration unreachable_after = std::chrono::seconds(10);  // with exit_if_unreachable
     Duration drain_timeout = std::chrono::seconds(30);
-    Duration engine_silence =
-        std::chrono::milliseconds(1500);   // a running engine without progress is killed
+    // A running engine without progress is stopped: shortly before the orchestrator gives the attempt
+    // up by itself (1.5 s), so that it hears why.
+    Duration engine_silence = std::chrono::milliseconds(1400);
     std::uint32_t tasks_per_slot_max = 4;  // running and waiting
 };
 

@@ -11,6 +11,10 @@ namespace {
 // Tasks whose renditions are still on their way do not hold up the slot, but they are bounded too.
 constexpr std::size_t kSendingPerSlotMax = 8;
 
+// A timer that is later than this has waited for a machine that stood still or was overrun: then an
+// engine's silence says nothing about its segment.
+constexpr Duration kTimerLateMax = std::chrono::milliseconds(250);
+
 std::int64_t micros(Duration d) {
     return std::chrono::duration_cast<std::chrono::microseconds>(d).count();
 }
@@ -168,6 +172,7 @@ void Work::engine_progress(SlotNo slot, TaskRef ref, Duration done, Duration tot
     if (task == nullptr)
         return;
     task->engine_seen = now;
+    task->taken_up = true;
     task->media_done = done;
     task->frames = frames;
     if (task->media_total == Duration{0} && total > Duration{0}) {
@@ -206,7 +211,7 @@ void Work::engine_failed(SlotNo slot, TaskRef ref, const Error& problem, bool cr
     if (task == nullptr)
         return;
     slots_.set_engine(slot, crashed ? EngineState::replacing : EngineState::ready);
-    fail(*task, problem, crashed, now);
+    fail(*task, problem, crashed && task->taken_up, now);
 }
 
 void Work::engine_lost(SlotNo slot) {
@@ -238,11 +243,11 @@ void Work::end(TaskRef ref, std::string outcome, TimePoint now) {
     start_next(slot, now);
 }
 
-void Work::fail(Task& task, const Error& problem, bool crashed, TimePoint now) {
+void Work::fail(Task& task, const Error& problem, bool suspect, TimePoint now) {
     const TaskRef ref = task.ref;
     TaskFailed failed{ref.task, ref.attempt, problem.kind, problem.message};
     failed.started = task.stage == TaskStage::running || task.stage == TaskStage::sending;
-    failed.engine_crashed = crashed;
+    failed.engine_crashed = suspect;
     // An engine that reported by itself is not at work any more; one that is gets stopped.
     if (task.stage == TaskStage::running && slots_.at(task.slot).engine != EngineState::busy)
         task.stage = TaskStage::waiting;
@@ -313,8 +318,12 @@ std::optional<TimePoint> Work::next_deadline() const {
 }
 
 void Work::expire(Task& task, TimePoint now) {
-    if (task.stage == TaskStage::running && now >= task.engine_seen + config_.engine_silence)
-        return fail(task, error(ErrorKind::timeout, "the engine made no progress"), false, now);
+    const TimePoint silent = task.engine_seen + config_.engine_silence;
+    if (task.stage == TaskStage::running && now >= silent) {
+        // A loop without an end costs an engine just as a crash does.
+        const bool suspect = task.taken_up && now <= silent + kTimerLateMax;
+        return fail(task, error(ErrorKind::timeout, "the engine made no progress"), suspect, now);
+    }
     if (now >= task.deadline)
         return fail(task, error(ErrorKind::timeout, "the deadline has passed"), false, now);
     if (now >= task.tell_at &&

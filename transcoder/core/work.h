@@ -7,6 +7,8 @@
 //   not started. The same (task, attempt) twice is one task.
 // - Strictly in dispatch order within a slot. Why: a session's segments are wanted in order.
 // - An engine that is silent for engine_silence, or at work past the deadline, is stopped.
+// - A crash or silence after the engine took the task up makes the segment a suspect; before that it
+//   says nothing about it.
 // - TaskFinished is said when every rendition is on the payload lane, not before.
 // - Every task ends with DropTask and TaskEnded, and, unless it was cancelled or voided, with
 //   TaskFinished or TaskFailed before.
@@ -84,7 +86,7 @@ private:
     void expire(Task& task, TimePoint now);
     // Stops its engine if it runs, takes it out of its queue, drops it, starts what comes next.
     void end(TaskRef ref, std::string outcome, TimePoint now);
-    void fail(Task& task, const Error& problem, bool crashed, TimePoint now);
+    void fail(Task& task, const Error& problem, bool suspect, TimePoint now);
     [[nodiscard]] TimePoint due(const Task& task) const;
 
     const CoreConfig& config_;

@@ -8,7 +8,9 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <spawn.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -18,6 +20,9 @@ extern "C" {
 }
 
 #include "transcoder/engine/engine_main.h"
+#include "transcoder/engine/last_words.h"
+#include "transcoder/engine/system_calls.h"
+#include "transcoder/engine/walls.h"
 
 namespace millrace::engine {
 namespace {
@@ -91,6 +96,11 @@ std::string ChildEnd::sentence() const {
             return "crashed with signal " + std::to_string(number) + " (" + strsignal(number) + ")";
         case EndKind::out_of_memory:
             return "ran out of memory";
+        case EndKind::forbidden_call:
+            return "made a forbidden system call" +
+                   (number < 0 ? std::string() : " (" + system_call_name(number) + ")");
+        case EndKind::no_walls:
+            return std::string("cannot be walled in here (seccomp: ") + std::strerror(number) + ")";
         case EndKind::exited:
             return "ended by itself with code " + std::to_string(number);
     }
@@ -104,10 +114,20 @@ Result<Child> Child::start(const std::string& executable) {
     Descriptor ours(pair[0]);
     Descriptor theirs(pair[1]);
     fcntl(ours.get(), F_SETFL, O_NONBLOCK);
+    if (pipe2(pair, O_CLOEXEC | O_NONBLOCK) < 0)
+        return system_error("pipe2", errno);
+    Descriptor words(pair[0]);
+    const Descriptor low_words(pair[1]);
+    // Out of the way of the numbers that the child's descriptors get, one after the other.
+    const Descriptor their_words(
+        fcntl(low_words.get(), F_DUPFD_CLOEXEC, 2 * words_of(kEngineSocket)));
+    if (!their_words.open())
+        return system_error("fcntl", errno);
     SpawnActions spawn;
     spawn.plain_signals();
     // dup2 onto itself would keep close-on-exec: glibc's action clears it in that case too.
     posix_spawn_file_actions_adddup2(&spawn.actions, theirs.get(), kEngineSocket);
+    posix_spawn_file_actions_adddup2(&spawn.actions, their_words.get(), words_of(kEngineSocket));
     const std::string number = std::to_string(kEngineSocket);
     std::array<char*, 4> arguments{const_cast<char*>("millrace-engine"),
                                    const_cast<char*>(kEngineArgument),
@@ -126,7 +146,7 @@ Result<Child> Child::start(const std::string& executable) {
         waitpid(pid, nullptr, 0);
         return system_error("pidfd_open", number_of_error);
     }
-    return Child(std::move(ours), std::move(pidfd), pid);
+    return Child(std::move(ours), std::move(words), std::move(pidfd), pid);
 }
 
 Child::~Child() {
@@ -138,6 +158,7 @@ Child::~Child() {
 
 Child& Child::operator=(Child&& other) noexcept {
     std::swap(socket_, other.socket_);
+    std::swap(words_, other.words_);
     std::swap(pidfd_, other.pidfd_);
     std::swap(pid_, other.pid_);
     std::swap(killed_, other.killed_);
@@ -149,19 +170,42 @@ void Child::kill() {
     pidfd_send_signal(pidfd_.get(), SIGKILL, nullptr, 0);
 }
 
+int Child::last_words(int if_none) const {
+    std::int32_t number = 0;
+    return read(words_.get(), &number, sizeof number) == sizeof number ? number : if_none;
+}
+
 ChildEnd Child::reap() {
     siginfo_t info{};
-    while (waitid(P_PIDFD, static_cast<id_t>(pidfd_.get()), &info, WEXITED) < 0 && errno == EINTR) {
+    rusage used{};
+    // glibc's waitid() keeps the kernel's last argument to itself.
+    while (syscall(SYS_waitid, P_PIDFD, pidfd_.get(), &info, WEXITED, &used) < 0 &&
+           errno == EINTR) {
     }
     pidfd_ = Descriptor();
     const bool signalled = info.si_code == CLD_KILLED || info.si_code == CLD_DUMPED;
     const int number = info.si_status;
     if (killed_ && signalled && number == SIGKILL)
         return {EndKind::killed_by_us, number};
-    // Nobody else sends SIGKILL to an engine but the kernel when memory runs out.
-    if ((signalled && number == SIGKILL) || (!signalled && number == kExitOutOfMemory))
-        return {EndKind::out_of_memory, number};
-    return {signalled ? EndKind::crashed : EndKind::exited, number};
+    if (signalled && number == SIGSYS)
+        return {EndKind::forbidden_call, -1};
+    if (signalled) {
+        // Nobody else sends SIGKILL to an engine but the kernel when memory runs out. And a library
+        // that gets none may stumble over the null pointer before anybody can say so.
+        const auto peak = static_cast<std::uint64_t>(used.ru_maxrss) * 1024;
+        const bool starved = number == SIGKILL || peak >= kMemoryBytesMax / 8 * 7;
+        return {starved ? EndKind::out_of_memory : EndKind::crashed, number};
+    }
+    switch (number) {
+        case kExitOutOfMemory:
+            return {EndKind::out_of_memory, number};
+        case kExitForbiddenCall:
+            return {EndKind::forbidden_call, last_words(-1)};
+        case kExitNoWalls:
+            return {EndKind::no_walls, last_words(0)};
+        default:
+            return {EndKind::exited, number};
+    }
 }
 
 }  // namespace millrace::engine

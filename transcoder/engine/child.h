@@ -2,7 +2,7 @@
 // A child process and how it ended: started from an executable, held by a pidfd, so that it can be
 // watched like any descriptor and never be confused with another process of the same number.
 //
-// The child gets one socket, stderr and a few harmless variables of the environment; secrets that
+// The child gets one socket, a pipe for its last words, stderr and a few harmless variables of the environment; secrets that
 // the transcoder was given there stay with the transcoder.
 //
 // Thread: its owner's, which must live as long as the process does: the kernel ends the child with
@@ -31,17 +31,25 @@ private:
     int fd_ = -1;
 };
 
-enum class EndKind : std::uint8_t { killed_by_us, crashed, out_of_memory, exited };
+enum class EndKind : std::uint8_t {
+    killed_by_us,
+    crashed,
+    out_of_memory,
+    forbidden_call,
+    no_walls,  // it could not be walled in, and did not start
+    exited
+};
 
 struct ChildEnd {
     EndKind kind = EndKind::exited;
-    int number = 0;  // signal or exit code
+    int number = 0;  // signal, exit code, system call (-1 = not known), or errno of no_walls
     [[nodiscard]] std::string sentence() const;
 };
 
 class Child {
 public:
-    // Runs `executable __engine 3` with one end of a new socket pair as descriptor 3.
+    // Runs `executable __engine 3` with one end of a new socket pair as descriptor 3, and the pipe as
+    // descriptor 4.
     [[nodiscard]] static Result<Child> start(const std::string& executable);
     // Kills and reaps what still runs.
     ~Child();
@@ -57,10 +65,15 @@ public:
     [[nodiscard]] ChildEnd reap();
 
 private:
-    Child(Descriptor socket, Descriptor pidfd, pid_t pid)
-        : socket_(std::move(socket)), pidfd_(std::move(pidfd)), pid_(pid) {}
+    Child(Descriptor socket, Descriptor words, Descriptor pidfd, pid_t pid)
+        : socket_(std::move(socket)),
+          words_(std::move(words)),
+          pidfd_(std::move(pidfd)),
+          pid_(pid) {}
+    [[nodiscard]] int last_words(int if_none) const;
 
     Descriptor socket_;
+    Descriptor words_;
     Descriptor pidfd_;
     pid_t pid_ = -1;
     bool killed_ = false;

@@ -10,6 +10,7 @@
 #include "common/runtime/sha256.h"
 #include "transcoder/engine/fault.h"
 #include "transcoder/engine/framing.h"
+#include "transcoder/engine/last_words.h"
 #include "transcoder/engine/socket_source.h"
 #include "transcoder/engine/walls.h"
 
@@ -202,7 +203,8 @@ private:
     std::vector<RenditionReport> done_;
 };
 
-void work_on(const Job& job, Channel& channel) {
+void work_on(const Job& job, Channel& channel, int socket) {
+    channel.send(EngineProgress{});
     Reporter reporter(channel, job.task.seq);
     const media::TranscodeRequest request{job.task.ladder,
                                           job.task.seq,
@@ -213,22 +215,24 @@ void work_on(const Job& job, Channel& channel) {
     auto report = media::transcode(*job.source, request, reporter, job.cancel);
     if (report)
         channel.send(EngineFinished{reporter.complete(std::move(*report))});
+    else if (report.error().kind == ErrorKind::overloaded)
+        end_with(kExitOutOfMemory, words_of(socket), 0);  // what is left of the heap is no use
     else
         channel.send(EngineFailed{report.error().kind, report.error().message});
 }
 
 }  // namespace
 
-int engine_main(int socket) {
-    raise_walls(socket);
+void engine_main(int socket) {
+    const EngineWalls walls = raise_walls(socket);
     Channel channel(socket);
     JobSlot jobs;
     Listener listener(channel, jobs);
     std::jthread reading([&] { listener.run(); });
-    channel.send(EngineReady{});
+    channel.send(EngineReady{walls});
     while (const auto job = jobs.take())
-        work_on(*job, channel);
-    return kExitClosed;
+        work_on(*job, channel, socket);
+    _exit(kExitClosed);
 }
 
 }  // namespace millrace::engine

@@ -12,6 +12,22 @@ namespace {
 // Events handled before other descriptors get their turn.
 constexpr int kEventsPerTurn = 64;
 
+EngineDeath death_of(const ChildEnd& end) {
+    switch (end.kind) {
+        case EndKind::out_of_memory:
+            return EngineDeath::memory;
+        case EndKind::forbidden_call:
+            return EngineDeath::forbidden_call;
+        default:
+            return EngineDeath::crash;
+    }
+}
+
+// Where there is more memory the same segment may be made.
+ErrorKind kind_of(EngineDeath death) {
+    return death == EngineDeath::memory ? ErrorKind::overloaded : ErrorKind::internal;
+}
+
 }  // namespace
 
 class EngineProcess::Impl {
@@ -134,8 +150,9 @@ private:
         return true;
     }
 
-    void on(const EngineReady&) {
+    void on(const EngineReady& ready) {
         up_ = true;
+        callbacks_.on_walls(ready.walls);
         pause_ = kRestartPause;
         if (stage_ == Stage::replacing)
             become_idle_and_say_so();
@@ -170,7 +187,7 @@ private:
     void on(const EngineFailed& failed) {
         if (!task_is_over())
             return;
-        callbacks_.on_failed(error(failed.kind, failed.message), false);
+        callbacks_.on_failed(error(failed.kind, failed.message), std::nullopt);
     }
 
     void on_rendition(PayloadPtr payload) {
@@ -235,10 +252,11 @@ private:
             start_later();  // died before it was up: not in a tight circle
         else
             start();
+        const EngineDeath death = death_of(end);
         if (before == Stage::busy)
-            callbacks_.on_failed(error(ErrorKind::internal, why), true);
+            callbacks_.on_failed(error(kind_of(death), why), death);
         else if (before == Stage::idle)
-            callbacks_.on_lost(why);
+            callbacks_.on_lost(death, why);
     }
 
     static PayloadPtr make_empty() {

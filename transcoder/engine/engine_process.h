@@ -12,7 +12,8 @@
 // - The source goes to the process block by block without a copy; a rendition arrives in pooled
 //   blocks.
 //
-// Killing at a deadline or after silence is the core's decision: it calls stop().
+// Killing at a deadline or after silence is the core's decision: it calls stop(). A task is said to
+// be begun (on_progress of nothing) when the engine takes it up.
 //
 // Thread: loop; callbacks too. It must be the process's main thread or one that lives as long,
 // because an engine dies with the thread that started it. A callback may call begin() and stop(),
@@ -20,6 +21,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "common/base/result.h"
@@ -29,6 +31,9 @@
 
 namespace millrace::engine {
 
+// Why an engine is gone that nobody told to go.
+enum class EngineDeath : std::uint8_t { crash, memory, forbidden_call };
+
 class EngineProcess {
 public:
     struct Callbacks {
@@ -37,11 +42,13 @@ public:
         // Complete and with its hash as the engine computed it.
         std::function<void(const RenditionReport&, PayloadPtr)> on_rendition;
         std::function<void(const TranscodeReport&)> on_finished;
-        // `crashed`: the process died over the task; else it said why and lives on.
-        std::function<void(const Error&, bool crashed)> on_failed;
+        // With a death: the process ended over the task; else it said why and lives on.
+        std::function<void(const Error&, std::optional<EngineDeath>)> on_failed;
         std::function<void()> on_ready;
         // The process died while it had no task; `why` is a sentence for the log.
-        std::function<void(const std::string& why)> on_lost;
+        std::function<void(EngineDeath, const std::string& why)> on_lost;
+        // A process is up, and these are its walls; the first one, too.
+        std::function<void(const EngineWalls&)> on_walls;
     };
 
     // Starts the process at once. `executable`: a binary whose main() hands "__engine" to

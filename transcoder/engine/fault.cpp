@@ -2,26 +2,25 @@
 
 #ifdef MILLRACE_FAULT_HOOKS
 
+#include <atomic>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <string>
 #include <vector>
 
+#include <sys/socket.h>
 #include <unistd.h>
 
-#include "transcoder/engine/engine_main.h"
+#include "transcoder/engine/last_words.h"
+#include "transcoder/engine/sanitized.h"
 
 namespace millrace::engine {
 namespace {
 
 constexpr std::size_t kHogStep = 64UL * 1024 * 1024;
 // Sanitized builds have no memory limit: there the hog ends as the limit would end it, early.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr std::size_t kHogSteps = 2;
-#else
-constexpr std::size_t kHogSteps = 64;
-#endif
+constexpr std::size_t kHogSteps = kSanitized ? 2 : 64;
 
 void hog() {
     std::vector<char*> held;
@@ -48,8 +47,10 @@ void planted_fault(std::uint64_t seq) {
         signal(SIGSEGV, SIG_DFL);  // not the sanitizer's report
         raise(SIGSEGV);
     } else if (name == "hang") {
-        while (true)
-            pause();
+        for (std::atomic<std::uint64_t> turns = 0;; ++turns) {
+        }
+    } else if (name == "call") {
+        socket(AF_INET, SOCK_STREAM, 0);
     } else if (name == "hog") {
         hog();
     } else if (name == "exit") {

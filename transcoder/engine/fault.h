@@ -1,6 +1,7 @@
 #pragma once
-// Planted faults for tests: MILLRACE_ENGINE_FAULT=segv|hang|hog|exit, or with ":SEQ" behind it for
-// one segment only. Read in builds with MILLRACE_FAULT_HOOKS and nowhere else.
+// Planted faults for tests: MILLRACE_ENGINE_FAULT=segv|hang|hog|exit|call (a segmentation fault, an
+// endless loop, all memory, an exit, a forbidden system call), or with ":SEQ" behind it for one
+// segment only. Read in builds with MILLRACE_FAULT_HOOKS and nowhere else.
 //
 // Thread: the engine's working thread.
 

@@ -1,28 +1,30 @@
 #include "transcoder/engine/walls.h"
 
-#include <cstdio>
-#include <cstdlib>
 #include <initializer_list>
 #include <new>
 
 #include <fcntl.h>
+#include <pthread.h>
+#include <sanitizer/common_interface_defs.h>
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
-#include "transcoder/engine/engine_main.h"
-
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define MILLRACE_SHADOW_MEMORY 1  // sanitizers reserve terabytes
-#else
-#define MILLRACE_SHADOW_MEMORY 0
-#endif
+#include "transcoder/engine/last_words.h"
+#include "transcoder/engine/namespaces.h"
+#include "transcoder/engine/sanitized.h"
+#include "transcoder/engine/system_calls.h"
 
 namespace millrace::engine {
 namespace {
 
 constexpr rlim_t kDescriptorsMax = 16;
+constexpr rlim_t kMainStackBytes = 8UL * 1024 * 1024;
+// Stacks count against the memory limit as a whole, and encoders start many threads.
+constexpr std::size_t kThreadStackBytes = 2UL * 1024 * 1024;
+
+int words_at = -1;
 
 void limit(int resource, rlim_t value) {
     const rlimit both{value, value};
@@ -39,28 +41,73 @@ void offer_to_the_oom_killer() {
     close(fd);
 }
 
+void close_descriptors(int socket) {
+    // The transcoder's terminal or journal is not for an engine; stderr is, for what a sanitizer or
+    // a failed check has to say.
+    const int nothing = open("/dev/null", O_RDWR | O_CLOEXEC);
+    for (const int standard : {STDIN_FILENO, STDOUT_FILENO}) {
+        if (nothing >= 0)
+            dup2(nothing, standard);
+        else
+            close(standard);
+    }
+    for (int fd = 3; fd < socket; ++fd)
+        close(fd);
+    close_range(static_cast<unsigned>(words_of(socket)) + 1, ~0U, 0);
+}
+
+void set_limits() {
+    limit(RLIMIT_CORE, 0);
+    limit(RLIMIT_NOFILE, kDescriptorsMax);
+    if (kSanitized)
+        return;  // shadow memory takes terabytes, and a report must reach stderr, which may be a file
+    limit(RLIMIT_FSIZE, 0);
+    limit(RLIMIT_STACK, kMainStackBytes);
+    pthread_attr_t threads;
+    pthread_attr_init(&threads);
+    pthread_attr_setstacksize(&threads, kThreadStackBytes);
+    pthread_setattr_default_np(&threads);
+    pthread_attr_destroy(&threads);
+    limit(RLIMIT_DATA, kMemoryBytesMax);
+}
+
 [[noreturn]] void out_of_memory() {
-    _exit(kExitOutOfMemory);
+    end_with(kExitOutOfMemory, words_at, 0);
 }
 
 }  // namespace
 
-void raise_walls(int socket) {
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
-    prctl(PR_SET_NAME, "millrace-engine");
+EngineWalls raise_walls(int socket) {
+    words_at = words_of(socket);
     for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE, SIGXFSZ})
         ::signal(signal, SIG_IGN);
+    prctl(PR_SET_NAME, "millrace-engine");
     offer_to_the_oom_killer();
-    for (int fd = 3; fd < socket; ++fd)
-        close(fd);
-    close_range(static_cast<unsigned>(socket) + 1, ~0U, 0);
-    limit(RLIMIT_CORE, 0);
-    limit(RLIMIT_FSIZE, 0);
-    limit(RLIMIT_NOFILE, kDescriptorsMax);
-    if (MILLRACE_SHADOW_MEMORY == 0)
-        limit(RLIMIT_DATA, kMemoryBytesMax);
+    close_descriptors(socket);
+    if constexpr (kSanitized) {
+        __sanitizer_sandbox_arguments keep{};  // a report needs /proc/self/maps, soon out of reach
+        __sanitizer_sandbox_on_notify(&keep);
+    }
+    EngineWalls walls;
+    if (auto missing = enter_namespaces())
+        walls.missing = "namespaces: " + *missing;
+    else
+        walls.namespaces = true;
+    drop_capabilities();
+    prctl(PR_SET_PDEATHSIG, SIGKILL);  // not before: a change of credentials takes it back
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    prctl(PR_SET_DUMPABLE, 0);
+    set_limits();
     std::set_new_handler(&out_of_memory);
+    if (!kSanitized)
+        walls.memory_bytes = kMemoryBytesMax;
+    else
+        walls.missing += (walls.missing.empty() ? "" : "; ") +
+                         std::string("memory: a sanitized build cannot be limited");
+    if (const int problem = forbid_system_calls(words_at); problem != 0)
+        end_with(kExitNoWalls, words_at, problem);
+    walls.system_calls = true;
+    return walls;
 }
 
 }  // namespace millrace::engine

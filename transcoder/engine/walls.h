@@ -5,16 +5,19 @@
 
 #include <cstdint>
 
+#include "common/domain/engine_protocol.h"
+
 namespace millrace::engine {
 
 // The private memory an engine may use. An engine that needs more ends by itself and says why; the
 // transcoder and its neighbours keep theirs.
-inline constexpr std::uint64_t kMemoryBytesMax = 2ULL * 1024 * 1024 * 1024;
+inline constexpr std::uint64_t kMemoryBytesMax = 1024ULL * 1024 * 1024;
 
-// Keeps `socket` and the standard descriptors, closes all others; no core, no file output, no new
-// privileges; dies with the transcoder; ignores the signals that ask the transcoder to leave, which
-// a terminal or systemd sends to its children as well. Failing to close a door is not fatal: the
-// others hold.
-void raise_walls(int socket);
+// Keeps `socket`, the pipe for last words behind it, and stderr; closes all other descriptors. No
+// core, no file output, no capability, no new privileges, namespaces of its own where the machine
+// allows them, the system calls of system_calls.h; dies with the transcoder; ignores the signals
+// that ask the transcoder to leave, which a terminal or systemd sends to its children as well.
+// Ends the process (kExitNoWalls) where system calls cannot be bounded: without that no engine runs.
+[[nodiscard]] EngineWalls raise_walls(int socket);
 
 }  // namespace millrace::engine

@@ -36,7 +36,9 @@ std::string words(int rc) {
 }
 
 Error error(ErrorKind kind, std::string_view operation, int rc, std::source_location where) {
-    return Error{kind, std::string(operation) + ": " + words(rc), where};
+    const bool starved = rc == AVERROR(ENOMEM);
+    return Error{starved ? ErrorKind::overloaded : kind, std::string(operation) + ": " + words(rc),
+                 where};
 }
 
 void set_up_logging() {

@@ -72,7 +72,8 @@ inline constexpr AVRational kTickBase{1, static_cast<int>(kTicksPerSecond)};
 // Another reference to the same picture.
 [[nodiscard]] FramePtr share(const AVFrame& frame);
 
-// "avcodec_send_packet: Invalid data found when processing input".
+// "avcodec_send_packet: Invalid data found when processing input". Memory that was not to be had is
+// overloaded, whatever `kind` says.
 [[nodiscard]] Error error(ErrorKind kind, std::string_view operation, int rc,
                           std::source_location where = std::source_location::current());
 [[nodiscard]] std::string words(int rc);

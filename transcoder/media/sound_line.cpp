@@ -102,7 +102,7 @@ Result<void> SoundLine::set_up_resampler(const AVFrame& frame) {
     if (frame.ch_layout.order == AV_CHANNEL_ORDER_UNSPEC)
         av_channel_layout_default(&from, in_channels_);
     else if (av_channel_layout_copy(&from, &frame.ch_layout) < 0)
-        return error(ErrorKind::internal, "out of memory");
+        return error(ErrorKind::overloaded, "out of memory");
     AVChannelLayout to{};
     av_channel_layout_default(&to, channels_);
     SwrContext* context = nullptr;

@@ -8,7 +8,8 @@
 // - No file is opened and no address contacted, whatever the bytes say. Limits are counted, never
 //   taken from a header.
 // - Errors: bad_input with a sentence for the broadcaster; unsupported for a ladder this version
-//   or machine cannot do; timeout when cancelled; internal for our own mistakes.
+//   or machine cannot do; timeout when cancelled; overloaded when memory was not to be had; internal
+//   for our own mistakes.
 //
 // Thread: transcode() blocks its caller, which gets all observer calls. It reads the source on a
 // thread of its own, which has ended when it returns. Several calls may run at once.

@@ -49,7 +49,8 @@ TEST_CASE("every message to an engine comes back as it was", "[engine][wire]") {
 TEST_CASE("every message from an engine comes back as it was", "[engine][wire]") {
     const TranscodeReport report = sample_report();
     for (const FromEngine& message :
-         {FromEngine(EngineReady{}), FromEngine(EngineProbed{report.source}),
+         {FromEngine(EngineReady{{true, false, 1 << 30, "namespaces: no"}}),
+          FromEngine(EngineProbed{report.source}),
           FromEngine(EngineProgress{std::chrono::seconds(2), 50}),
           FromEngine(EngineRendition{report.renditions[0]}), FromEngine(EngineFinished{report}),
           FromEngine(EngineFailed{ErrorKind::bad_input, "no video"})}) {

@@ -39,11 +39,12 @@ struct Bench {
                       renditions.emplace_back(report, std::move(payload));
                   },
                   [this](const TranscodeReport& report) { finished = report; },
-                  [this](const Error& problem, bool engine_crashed) {
+                  [this](const Error& problem, std::optional<EngineDeath> how) {
                       failed = problem;
-                      crashed = engine_crashed;
+                      death = how;
                   },
-                  [this] { ++ready; }, [this](const std::string& why) { lost = why; }},
+                  [this] { ++ready; }, [this](EngineDeath, const std::string& why) { lost = why; },
+                  [this](const EngineWalls& found) { walls = found; }},
                  std::move(executable)) {}
 
     void run(const EngineTask& task, const std::vector<std::uint8_t>& source) {
@@ -67,7 +68,8 @@ struct Bench {
     std::vector<std::pair<RenditionReport, PayloadPtr>> renditions;
     std::optional<TranscodeReport> finished;
     std::optional<Error> failed;
-    bool crashed = false;
+    std::optional<EngineDeath> death;
+    std::optional<EngineWalls> walls;
     int ready = 0;
     int progress = 0;
     std::string lost;
@@ -149,7 +151,7 @@ TEST_CASE("bytes that are no video come back as bad input from a living engine",
     REQUIRE(bench.wait_for_outcome());
     REQUIRE(bench.failed);
     CHECK(bench.failed->kind == ErrorKind::bad_input);
-    CHECK_FALSE(bench.crashed);
+    CHECK_FALSE(bench.death);
     bench.run(small_task(), test::clip({.seconds = 0.2}));
     REQUIRE(bench.wait_for_outcome());
     CHECK(bench.finished);
@@ -164,7 +166,7 @@ TEST_CASE("a crash over a segment is told apart and costs that segment alone", "
     bench.run(small_task(7), clip);
     REQUIRE(bench.wait_for_outcome());
     REQUIRE(bench.failed);
-    CHECK(bench.crashed);
+    CHECK(bench.death == EngineDeath::crash);
     CHECK(bench.failed->kind == ErrorKind::internal);
     CHECK(bench.failed->message.find("signal 11") != std::string::npos);
     REQUIRE(bench.wait_for([&] { return bench.ready == 1; }));
@@ -180,7 +182,8 @@ TEST_CASE("an engine that eats all memory is told apart from one that crashes", 
     bench.run(small_task(7), test::clip({.seconds = 0.4}));
     REQUIRE(bench.wait_for_outcome());
     REQUIRE(bench.failed);
-    CHECK(bench.crashed);
+    CHECK(bench.death == EngineDeath::memory);
+    CHECK(bench.failed->kind == ErrorKind::overloaded);
     CHECK(bench.failed->message == "the engine ran out of memory");
 }
 
@@ -189,8 +192,24 @@ TEST_CASE("an engine that ends by itself in the middle of a task counts as crash
     Bench bench;
     bench.run(small_task(7), test::clip({.seconds = 0.4}));
     REQUIRE(bench.wait_for_outcome());
-    CHECK(bench.crashed);
+    CHECK(bench.death == EngineDeath::crash);
     CHECK(bench.failed->message == "the engine ended by itself with code 1");
+}
+
+TEST_CASE("an engine that makes a forbidden system call is told apart and names it", "[engine]") {
+    const Fault fault("call:7");
+    Bench bench;
+    const auto clip = test::clip({.seconds = 0.4});
+    bench.run(small_task(7), clip);
+    REQUIRE(bench.wait_for_outcome());
+    REQUIRE(bench.failed);
+    CHECK(bench.death == EngineDeath::forbidden_call);
+    CHECK(bench.failed->kind == ErrorKind::internal);
+    CHECK(bench.failed->message == "the engine made a forbidden system call (socket)");
+    REQUIRE(bench.wait_for([&] { return bench.ready == 1; }));
+    bench.run(small_task(8), clip);
+    REQUIRE(bench.wait_for_outcome());
+    CHECK(bench.finished);
 }
 
 TEST_CASE("an engine that hangs is replaced when told to stop", "[engine]") {
@@ -244,7 +263,7 @@ TEST_CASE("an engine that breaks the conversation is killed", "[engine]") {
     bench.engine.begin(small_task());
     REQUIRE(bench.wait_for_outcome());
     REQUIRE(bench.failed);
-    CHECK(bench.crashed);
+    CHECK(bench.death == EngineDeath::crash);
     CHECK(bench.failed->message.find("broke the conversation") != std::string::npos);
 }
 

@@ -9,5 +9,5 @@
 int main(int argc, char** argv) {
     if (argc != 3 || std::string_view(argv[1]) != millrace::engine::kEngineArgument)
         return 64;
-    return millrace::engine::engine_main(std::atoi(argv[2]));
+    millrace::engine::engine_main(std::atoi(argv[2]));
 }

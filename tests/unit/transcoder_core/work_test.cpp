@@ -209,20 +209,45 @@ TEST_CASE("a released slot is freed when its running task is done", "[transcoder
     CHECK(rig.sent<SlotGranted>().size() == 2);
 }
 
-TEST_CASE("an engine that is silent for 1.5 s is stopped and its attempt timed out",
-          "[transcoder][work]") {
+TEST_CASE(
+    "an engine that is silent for 1.4 s is stopped, its attempt timed out and its segment suspect",
+    "[transcoder][work]") {
     Rig rig;
     rig.join();
     rig.dispatch(1, "a");
     rig.pass(1s);
     rig.core.engine_progress(kSlot0, ref(1), 100ms, 2s, 3, rig.now);
-    rig.pass(1400ms);
+    rig.pass(1300ms);
     CHECK(rig.all<StopEngine>().empty());
     rig.pass(101ms);
     CHECK(rig.all<StopEngine>() == std::vector{StopEngine{kSlot0, ref(1)}});
     REQUIRE(rig.sent<TaskFailed>().size() == 1);
     CHECK(rig.sent<TaskFailed>()[0].kind == ErrorKind::timeout);
     CHECK(rig.sent<TaskFailed>()[0].started);
+    CHECK(rig.sent<TaskFailed>()[0].engine_crashed);
+}
+
+TEST_CASE("silence of an engine that never took the task up is not the segment's fault",
+          "[transcoder][work]") {
+    Rig rig;
+    rig.join();
+    rig.dispatch(1, "a");
+    rig.pass(1401ms);
+    REQUIRE(rig.sent<TaskFailed>().size() == 1);
+    CHECK(rig.sent<TaskFailed>()[0].kind == ErrorKind::timeout);
+    CHECK_FALSE(rig.sent<TaskFailed>()[0].engine_crashed);
+}
+
+TEST_CASE("silence while the machine stood still is not the segment's fault",
+          "[transcoder][work]") {
+    Rig rig;
+    rig.join();
+    rig.dispatch(1, "a");
+    rig.core.engine_progress(kSlot0, ref(1), 100ms, 2s, 3, rig.now);
+    rig.core.advance_to(rig.now + 2s);
+    REQUIRE(rig.sent<TaskFailed>().size() == 1);
+    CHECK(rig.sent<TaskFailed>()[0].kind == ErrorKind::timeout);
+    CHECK_FALSE(rig.sent<TaskFailed>()[0].engine_crashed);
 }
 
 TEST_CASE("a task past its deadline is stopped wherever it stands", "[transcoder][work]") {
@@ -302,12 +327,25 @@ TEST_CASE("a crash costs its task one attempt and the next waits for the new eng
     rig.join();
     rig.dispatch(1, "a");
     rig.dispatch(2, "a");
+    rig.core.engine_progress(kSlot0, ref(1), 0ms, 0ms, 0, rig.now);
     rig.core.engine_failed(kSlot0, ref(1), error(ErrorKind::internal, "signal 11"), true, rig.now);
     REQUIRE(rig.sent<TaskFailed>().size() == 1);
     CHECK(rig.sent<TaskFailed>()[0].engine_crashed);
     CHECK(rig.all<StartEngine>().size() == 1);
     rig.core.engine_ready(kSlot0, rig.now);
     CHECK(rig.all<StartEngine>().size() == 2);
+}
+
+TEST_CASE("an engine that dies before it took the task up makes nobody suspect",
+          "[transcoder][work]") {
+    Rig rig;
+    rig.join();
+    rig.dispatch(1, "a");
+    rig.dispatch(2, "a");
+    rig.core.engine_failed(kSlot0, ref(1), error(ErrorKind::internal, "no walls"), true, rig.now);
+    REQUIRE(rig.sent<TaskFailed>().size() == 1);
+    CHECK_FALSE(rig.sent<TaskFailed>()[0].engine_crashed);
+    CHECK(rig.all<StartEngine>().size() == 1);  // the next waits for the new engine all the same
 }
 
 TEST_CASE("an engine that dies without a task delays the next task, nothing else",

@@ -1,0 +1,105 @@
+// The walls around an engine, tried from the inside by a child without sanitizers.
+
+#include "transcoder/engine/walls.h"
+
+#include <cstdlib>
+#include <utility>
+
+#include <poll.h>
+#include <sys/socket.h>
+
+#include "tests/support/catch.h"
+#include "transcoder/engine/child.h"
+
+namespace millrace::engine {
+namespace {
+
+struct Outcome {
+    ChildEnd end;
+    std::string said;
+};
+
+Outcome outcome_of(const char* deed) {
+    constexpr int kPatienceMs = 20'000;
+    setenv("MILLRACE_ENGINE_FAULT", deed, 1);
+    auto child = Child::start(MILLRACE_WALLED_CHILD);
+    unsetenv("MILLRACE_ENGINE_FAULT");
+    REQUIRE(child);
+    pollfd ended{child->pidfd(), POLLIN, 0};
+    REQUIRE(poll(&ended, 1, kPatienceMs) == 1);
+    char text[256];
+    const ssize_t count = recv(child->socket(), text, sizeof text, MSG_DONTWAIT);
+    return {child->reap(), count > 0 ? std::string(text, static_cast<std::size_t>(count)) : ""};
+}
+
+}  // namespace
+
+TEST_CASE("an engine says which walls it has", "[engine][walls]") {
+    const Outcome outcome = outcome_of("walls");
+    CHECK(outcome.end.kind == EndKind::exited);
+    INFO(outcome.said);
+    CHECK(outcome.said.starts_with("calls "));
+    const bool namespaces = outcome.said.find("namespaces 1073741824") != std::string::npos;
+    // Where the machine does not allow them, the engine says why.
+    CHECK((namespaces || outcome.said.find("1073741824 namespaces: ") != std::string::npos));
+}
+
+TEST_CASE("files are out of an engine's reach", "[engine][walls]") {
+    for (const char* deed : {"open", "create", "stat"}) {
+        INFO(deed);
+        const Outcome outcome = outcome_of(deed);
+        CHECK(outcome.end.kind == EndKind::exited);
+        CHECK(outcome.said == "Permission denied");
+    }
+}
+
+TEST_CASE("an engine may start threads", "[engine][walls]") {
+    CHECK(outcome_of("thread").said == "it worked");
+}
+
+TEST_CASE("forbidden system calls end an engine and are named", "[engine][walls]") {
+    const std::pair<const char*, const char*> rows[] = {{"socket", "socket"},
+                                                        {"unix socket", "socket"},
+                                                        {"connect", "connect"},
+                                                        {"fork", "clone"},
+                                                        {"execve", "execve"},
+                                                        {"ptrace", "ptrace"},
+                                                        {"kill", "kill"},
+                                                        {"memfd_create", "memfd_create"},
+                                                        {"shared memory", "mmap"},
+                                                        {"executable memory", "mmap"},
+                                                        {"made executable", "mprotect"},
+                                                        {"unmask", "rt_sigaction"},
+                                                        {"mkdir", "mkdir"}};
+    for (const auto& [deed, call] : rows) {
+        INFO(deed);
+        const Outcome outcome = outcome_of(deed);
+        CHECK(outcome.end.kind == EndKind::forbidden_call);
+        CHECK(outcome.said.empty());
+        const std::string sentence = outcome.end.sentence();
+        // Some architectures know the older call by the newer one's name only.
+        CHECK((sentence == std::string("made a forbidden system call (") + call + ")" ||
+               sentence == std::string("made a forbidden system call (") + call + "at)"));
+    }
+}
+
+TEST_CASE("an engine gets one gibibyte, however it asks for it", "[engine][walls]") {
+    for (const char* deed : {"malloc", "mmap"}) {
+        INFO(deed);
+        const Outcome outcome = outcome_of(deed);
+        CHECK(outcome.end.kind == EndKind::exited);
+        const int mebibytes = std::atoi(outcome.said.c_str());
+        CHECK(mebibytes > 900);
+        CHECK(mebibytes <= 1024);
+    }
+}
+
+TEST_CASE("running out of memory is told from crashing", "[engine][walls]") {
+    CHECK(outcome_of("new").end.kind == EndKind::out_of_memory);
+    CHECK(outcome_of("stumble").end.kind == EndKind::out_of_memory);
+    CHECK(outcome_of("crash").end.kind == EndKind::crashed);
+    CHECK(outcome_of("abort").end.kind == EndKind::crashed);
+    CHECK(outcome_of("nothing").end.kind == EndKind::exited);
+}
+
+}  // namespace millrace::engine
