@@ -146,6 +146,7 @@ public:
         metrics_.set(names::payload_buffered_bytes, static_cast<double>(status.payload_bytes));
         metrics_.set(names::data_dir_free_bytes, static_cast<double>(store.free_bytes()));
         metrics_.raise_to(names::store_errors_total, {}, static_cast<double>(store.errors()));
+        ledger(store.ledger());
         metrics_.raise_to(names::payload_bytes_total, {"to_transcoder"},
                           static_cast<double>(link.bytes_sent));
         metrics_.raise_to(names::payload_bytes_total, {"to_orchestrator"},
@@ -159,6 +160,23 @@ public:
     }
 
 private:
+    void ledger(const store::LedgerView& ledger) {
+        const store::LedgerTotals& t = ledger.booked;
+        const auto raise = [this](const metrics::CounterDef& counter, std::string_view kind,
+                                  std::int64_t value) {
+            metrics_.raise_to(counter, {kind}, static_cast<double>(value));
+        };
+        metrics_.set(names::ledger_rows, static_cast<double>(ledger.head.rows));
+        metrics_.raise_to(names::ledger_seconds_total, {},
+                          static_cast<double>(t.duration_us) / 1e6);
+        raise(names::ledger_frames_total, "decoded", t.decoded_frames);
+        raise(names::ledger_frames_total, "encoded", t.encoded_frames);
+        raise(names::ledger_pixels_total, "decoded", t.decoded_pixels);
+        raise(names::ledger_pixels_total, "encoded", t.encoded_pixels);
+        raise(names::ledger_bytes_total, "source", t.source_bytes);
+        raise(names::ledger_bytes_total, "encoded", t.encoded_bytes);
+    }
+
     void transcoder_gauges(const CoreStatus& status) {
         std::map<std::string, int> states{
             {"ready", 0}, {"draining", 0}, {"cordoned", 0}, {"quarantined", 0}, {"lost", 0}};

@@ -87,6 +87,14 @@ const HistogramDef segment_seconds{
 const HistogramDef realtime_ratio{
     {"realtime_ratio", "Duration of a segment / time the engine worked on it"}, kRatioBuckets};
 const CounterDef pixels_total{{"pixels_total", "Pixels of committed segments", {kKind}}};
+const GaugeDef ledger_rows{{"ledger_rows", "Segments ever booked"}};
+const CounterDef ledger_seconds_total{
+    {"ledger_seconds_total",
+     "Seconds of media booked; a segment counts once, however often it is answered"}};
+const CounterDef ledger_frames_total{{"ledger_frames_total", "Frames booked", {kKind}}};
+const CounterDef ledger_pixels_total{{"ledger_pixels_total", "Pixels booked", {kKind}}};
+const CounterDef ledger_bytes_total{
+    {"ledger_bytes_total", "Bytes booked", {{"kind", {"source", "encoded"}}}}};
 const CounterDef payload_bytes_total{{"payload_bytes_total",
                                       "Bytes on the payload lanes",
                                       {{"direction", {"to_transcoder", "to_orchestrator"}}}}};
@@ -136,10 +144,11 @@ const Table& orchestrator_table() {
         {&sessions_opened_total, &sessions_refused_total, &sessions_ended_total,
          &sessions_shed_total, &transcoder_pixels_total, &transcoder_segments_total,
          &joins_refused_total, &segments_total, &attempts_total, &retries_total, &hedges_total,
-         &stale_results_total, &pixels_total, &payload_bytes_total, &store_errors_total},
+         &stale_results_total, &pixels_total, &payload_bytes_total, &store_errors_total,
+         &ledger_seconds_total, &ledger_frames_total, &ledger_pixels_total, &ledger_bytes_total},
         {&sessions_active, &sessions_limit, &transcoders, &transcoder_up, &transcoder_capacity,
          &transcoder_load, &payload_buffered_bytes, &payload_budget_bytes, &data_dir_free_bytes,
-         &stake_tokens, &stake_active, &stake_age_seconds, &build_info},
+         &ledger_rows, &stake_tokens, &stake_active, &stake_age_seconds, &build_info},
         {&segment_seconds, &realtime_ratio, &store_commit_seconds}};
     return table;
 }

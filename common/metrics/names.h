@@ -31,9 +31,14 @@ extern const CounterDef hedges_total;  // {outcome: won, lost}
 extern const CounterDef stale_results_total;  // {reason: epoch, incarnation, attempt, duplicate}
 extern const HistogramDef
     segment_seconds;  // {stage: upload, queue, send, transcode, receive, total}
-extern const HistogramDef realtime_ratio;     // duration / time the engine worked on it
-extern const CounterDef pixels_total;         // {kind: decoded, encoded}
-extern const CounterDef payload_bytes_total;  // {direction: to_transcoder, to_orchestrator}
+extern const HistogramDef realtime_ratio;  // duration / time the engine worked on it
+extern const CounterDef pixels_total;      // {kind: decoded, encoded}
+extern const GaugeDef ledger_rows;
+extern const CounterDef ledger_seconds_total;  // of media
+extern const CounterDef ledger_frames_total;   // {kind: decoded, encoded}
+extern const CounterDef ledger_pixels_total;   // {kind: decoded, encoded}
+extern const CounterDef ledger_bytes_total;    // {kind: source, encoded}
+extern const CounterDef payload_bytes_total;   // {direction: to_transcoder, to_orchestrator}
 extern const GaugeDef payload_buffered_bytes;
 extern const GaugeDef payload_budget_bytes;
 extern const GaugeDef stake_tokens;

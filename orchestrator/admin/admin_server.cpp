@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <openssl/crypto.h>
 
+#include "common/base/hex.h"
 #include "common/http/problem.h"
 #include "common/http/router.h"
 #include "common/http/server.h"
@@ -240,9 +241,12 @@ private:
     }
 
     [[nodiscard]] json status() const {
-        return status_json(parts_.service.core().status(), parts_.stake(),
-                           {options_.version, options_.epoch},
-                           {parts_.loop.now(), wall_now(), options_.started_at});
+        json status = status_json(parts_.service.core().status(), parts_.stake(),
+                                  {options_.version, options_.epoch},
+                                  {parts_.loop.now(), wall_now(), options_.started_at});
+        const store::LedgerHead head = parts_.store.ledger().head;
+        status["ledger"] = {{"rows", head.rows}, {"head", to_hex(head.chain)}};
+        return status;
     }
 
     [[nodiscard]] http::Response readyz() const {

@@ -140,6 +140,8 @@ void Database::Impl::raise_epoch() {
 
 void Database::Impl::prepare_statements() {
     ledger = std::make_unique<LedgerWriter>(db);
+    ledger->begin();
+    ledger->committed();
     // What a restart resumes from moves with the ledger, in the same transaction.
     touch_session = std::make_unique<SQLite::Statement>(
         db,
@@ -286,12 +288,18 @@ Result<Restored> Database::restore(WallTime since) {
 
 // ---- writing ----
 
+LedgerView Database::ledger() const {
+    return impl_->ledger->view();
+}
+
 std::optional<Failure> Database::transaction(const std::function<void()>& writes) {
     std::optional<Failure> failure;
     try {
         impl_->db.exec("BEGIN IMMEDIATE");
+        impl_->ledger->begin();
         writes();
         impl_->db.exec("COMMIT");
+        impl_->ledger->committed();
         return std::nullopt;
     } catch (const SQLite::Exception& problem) {
         // Asked before anything else touches the file: a rollback would hide it.

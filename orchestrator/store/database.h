@@ -55,6 +55,9 @@ public:
     // Runs `writes` in one transaction; success means synchronised to disk, else nothing of it is left.
     [[nodiscard]] std::optional<Failure> transaction(const std::function<void()>& writes);
 
+    // As of the last transaction that succeeded.
+    [[nodiscard]] LedgerView ledger() const;
+
     // Inside a transaction. They throw what transaction() catches.
     void write(const CommitRecord& record);
     void write(const LedgerFloor& row);

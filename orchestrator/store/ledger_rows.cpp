@@ -84,6 +84,15 @@ LedgerWriter::LedgerWriter(SQLite::Database& db)
           db, "UPDATE ledger_head SET position = ?1, chain = ?2, floor_ms = ?3")) {}
 LedgerWriter::~LedgerWriter() = default;
 
+void LedgerWriter::begin() {
+    if (done_.head.rows == 0) {
+        const Use head(*head_);
+        if (head->executeStep())
+            done_.head = {head->getColumn(0).getInt64(), hash_of(head->getColumn(1).getString())};
+    }
+    pending_ = done_;
+}
+
 void LedgerWriter::book(const CommitRecord& record) {
     LedgerRow row = row_of(record);
     Sha256 chain{};
@@ -105,6 +114,9 @@ void LedgerWriter::book(const CommitRecord& record) {
     bind_hash(*advance_, 2, chain);
     advance->bind(3, row.committed_ms);
     advance->exec();
+    (void)pending_.booked.add(
+        totals_of(row));  // at the end of 64 bits the counters of a process stand still
+    pending_.head = {row.position, chain};
 }
 
 void LedgerWriter::raise_floor(WallTime floor) {

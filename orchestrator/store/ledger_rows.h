@@ -1,8 +1,8 @@
 #pragma once
 // The statements that write the ledger. Internal to orchestrator/store.
 //
-// Inside a transaction of the caller's, always; they throw what Database::transaction() catches. Nothing is kept
-// between calls but prepared statements, so that a transaction that is rolled back leaves nothing behind.
+// Inside a transaction of the caller's, always; they throw what Database::transaction() catches. Where the chain
+// goes on is read from the file each time, so that a transaction that is rolled back leaves nothing behind.
 //
 // Thread: one at a time. Owner: Database.
 
@@ -26,6 +26,11 @@ public:
     LedgerWriter(const LedgerWriter&) = delete;
     LedgerWriter& operator=(const LedgerWriter&) = delete;
 
+    // A transaction begins; ends for good. What it booked shows in view() from then on.
+    void begin();
+    void committed() { done_ = pending_; }
+    [[nodiscard]] const LedgerView& view() const { return done_; }
+
     // Appends the segment's row unless it is there. Its time is the record's, or the last row's when that is
     // later: a clock that is set back must not put rows into a closed period.
     void book(const CommitRecord& record);
@@ -39,6 +44,8 @@ private:
     std::unique_ptr<SQLite::Statement> head_;
     std::unique_ptr<SQLite::Statement> insert_;
     std::unique_ptr<SQLite::Statement> advance_;
+    LedgerView pending_;
+    LedgerView done_;
 };
 
 // Chains the rows that an earlier version wrote.

@@ -28,6 +28,7 @@ SqliteStore::SqliteStore(DataDir directory, std::unique_ptr<Database> database, 
     : directory_(std::move(directory)),
       database_(std::move(database)),
       executor_(std::move(executor)) {
+    show_ledger();
     writer_ = std::thread([this] { run(); });
 }
 
@@ -100,6 +101,11 @@ void SqliteStore::on_available(std::function<void(bool)> changed) {
     changed_ = std::move(changed);
 }
 
+LedgerView SqliteStore::ledger() const {
+    const std::lock_guard lock(mutex_);
+    return ledger_;
+}
+
 void SqliteStore::answer(Done done, Result<void> result) {
     if (done)
         executor_([done = std::move(done), result = std::move(result)] { done(result); });
@@ -165,6 +171,7 @@ void SqliteStore::work_on(Batch batch) {
         fail(batch, *failure);
         return;
     }
+    show_ledger();  // before anybody hears of it
     // One hop for the whole group.
     executor_([writes = std::make_shared<std::vector<Write>>(std::move(batch.writes))] {
         for (const Write& write : *writes)
@@ -193,6 +200,7 @@ void SqliteStore::write_one_by_one(Batch& batch) {
             return;
         }
         errors_ += failure ? 1 : 0;
+        show_ledger();
         answer(std::move(write.done), failure ? Result<void>(error_of(*failure)) : Result<void>());
         batch.writes.erase(batch.writes.begin());
     }
@@ -209,6 +217,12 @@ void SqliteStore::fail(Batch& batch, const Failure& failure) {
     for (Write& write : batch.writes)
         answer(std::move(write.done), error_of(failure));
     keep_sessions(std::move(batch.sessions));
+}
+
+void SqliteStore::show_ledger() {
+    const LedgerView view = database_->ledger();
+    const std::lock_guard lock(mutex_);
+    ledger_ = view;
 }
 
 void SqliteStore::probe() {

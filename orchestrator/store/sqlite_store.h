@@ -41,6 +41,7 @@ public:
     void save_token_key(TokenKeyRow row, Done done) override;
     void forget_token_key(std::uint32_t id, Done done) override;
 
+    [[nodiscard]] LedgerView ledger() const override;
     [[nodiscard]] bool available() const override { return state_ == State::available; }
     [[nodiscard]] bool failed() const override { return state_ == State::failed; }
     void on_available(std::function<void(bool)> changed) override;
@@ -73,6 +74,7 @@ private:
     void fail(Batch& batch, const Failure& failure);
     void keep_sessions(Sessions sessions);
     void probe();
+    void show_ledger();
     void enter(State state);
 
     DataDir directory_;
@@ -81,11 +83,12 @@ private:
     std::atomic<State> state_{State::available};
     std::atomic<std::uint64_t> errors_{0};
 
-    std::mutex mutex_;  // guards the four below
+    mutable std::mutex mutex_;  // guards the five below
     std::condition_variable wake_;
     std::deque<Write> queue_;
     Sessions sessions_;
     std::function<void(bool)> changed_;
+    LedgerView ledger_;
     bool stopping_ = false;
 
     std::thread writer_;  // last: starts when everything else is there

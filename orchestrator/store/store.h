@@ -101,6 +101,12 @@ struct Restored {
     std::vector<Account> accounts;
 };
 
+// Of this process: what was booked since it opened, and where the chain ends.
+struct LedgerView {
+    LedgerTotals booked;
+    LedgerHead head;
+};
+
 using Done = std::function<void(const Result<void>&)>;
 using Executor = std::function<void(std::function<void()>)>;
 
@@ -121,6 +127,7 @@ public:
     virtual void save_token_key(TokenKeyRow row, Done done) = 0;
     virtual void forget_token_key(std::uint32_t id, Done done) = 0;
 
+    [[nodiscard]] virtual LedgerView ledger() const = 0;
     [[nodiscard]] virtual bool available() const = 0;
     // An I/O error: this process writes nothing any more.
     [[nodiscard]] virtual bool failed() const { return false; }

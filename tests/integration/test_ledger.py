@@ -59,6 +59,24 @@ class Ledger(ClusterCase):
         self.assertAlmostEqual(line["seconds"], line["duration_us"] / 1e6)
         self.assertGreater(line["seconds"], 1)
 
+    def test_the_head_is_published_and_sums_are_metrics(self):
+        opened = self.session(self.orchestrator, TINY)
+        before = self.orchestrator.metrics()
+        self.push(opened, range(2))
+        self.push(opened, range(1))
+        after = self.orchestrator.metrics()
+        line = next(x for x in self.lines("--by", "session")["lines"] if x["session"] == opened["session_id"])
+        for key, metric, labels in (("seconds", "seconds_total", {}), ("decoded_pixels", "pixels_total", {"kind": "decoded"}),
+                                    ("encoded_pixels", "pixels_total", {"kind": "encoded"}), ("encoded_frames", "frames_total", {"kind": "encoded"}),
+                                    ("decoded_frames", "frames_total", {"kind": "decoded"}), ("source_bytes", "bytes_total", {"kind": "source"}),
+                                    ("encoded_bytes", "bytes_total", {"kind": "encoded"}), ("segments", "rows", {})):
+            name = f"millrace_orchestrator_ledger_{metric}"
+            self.assertAlmostEqual(after.value(name, **labels) - before.value(name, **labels), line[key], 3, name)
+        published = self.orchestrator.status()["ledger"]
+        self.assertEqual(published["rows"], after.value("millrace_orchestrator_ledger_rows"))
+        checked = self.verify(self.orchestrator.data_dir, "--head", published["head"])
+        self.assertEqual(checked.returncode, 0, checked)
+
     def test_every_way_of_adding_up_gives_one_total(self):
         self.push(self.session(self.orchestrator, TINY), range(2))
         by = {whom: self.lines("--by", whom) for whom in ("transcoder", "account", "session")}

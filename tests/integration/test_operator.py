@@ -16,6 +16,7 @@ ORCHESTRATOR = {
     "transcoders", "joins_refused_total", "segments_total", "attempts_total", "retries_total", "hedges_total", "stale_results_total",
     "segment_seconds_count", "realtime_ratio_count", "pixels_total", "payload_bytes_total", "payload_buffered_bytes", "payload_budget_bytes",
     "store_commit_seconds_count", "store_errors_total",
+    "ledger_rows", "ledger_seconds_total", "ledger_frames_total", "ledger_pixels_total", "ledger_bytes_total",
     "stake_tokens", "stake_active", "stake_age_seconds", "data_dir_free_bytes", "build_info",
 }
 PER_TRANSCODER = {"transcoder_up", "transcoder_capacity", "transcoder_load", "transcoder_pixels_total", "transcoder_segments_total"}

@@ -44,6 +44,7 @@ public:
             token_keys.erase(id);
         done(outcome());
     }
+    [[nodiscard]] store::LedgerView ledger() const override { return {}; }
     [[nodiscard]] bool available() const override { return !broken; }
     void on_available(std::function<void(bool)>) override {}
     [[nodiscard]] std::uint64_t errors() const override { return 0; }

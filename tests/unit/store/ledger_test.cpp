@@ -69,6 +69,29 @@ TEST_CASE("a line says whom it is about, and under which name they were known la
     CHECK(line(LedgerBy::session) == store::LedgerLine{"s1", "news", two});
 }
 
+TEST_CASE("the store tells what it has booked, and where the chain ends", "[store][ledger]") {
+    const DataFolder dir;
+    Mailbox mailbox;
+    {
+        const auto opened = must_open(dir.path(), mailbox.executor());
+        CHECK(opened.store->ledger().head == store::LedgerHead{});
+        CHECK(commit(*opened.store, mailbox, a_segment(1)));
+        CHECK(commit(*opened.store, mailbox, a_segment(1)));  // a repeat books nothing
+        CHECK(opened.store->ledger().booked.segments == 1);
+        CHECK(opened.store->ledger().booked.encoded_bytes == 1000);
+        CHECK(opened.store->ledger().head == *must_read(dir.path())->head());
+        exec(dir.path(),
+             "CREATE TRIGGER odd BEFORE INSERT ON segments WHEN NEW.seq = 13 BEGIN "
+             "SELECT RAISE(ABORT, 'unlucky'); END");
+        CHECK_FALSE(commit(*opened.store, mailbox, a_segment(13)));
+        CHECK(opened.store->ledger().booked.segments == 1);
+        CHECK(opened.store->ledger().head.rows == 1);
+    }
+    const auto opened = must_open(dir.path(), mailbox.executor());
+    CHECK(opened.store->ledger().booked == LedgerTotals{});  // counters begin anew
+    CHECK(opened.store->ledger().head == *must_read(dir.path())->head());
+}
+
 TEST_CASE("one number with other bytes is another segment, and paid as one", "[store][ledger]") {
     const DataFolder dir;
     Mailbox mailbox;
