@@ -72,6 +72,7 @@ public:
                       std::function<void(orchestrator::UploadDecision)> decided) override {
         decided(orchestrator::UploadAdmitted{UploadId{++last_}, {}});
     }
+    void upload_arrives(UploadId, orchestrator::ArrivingBodyPtr) override {}
     void finish_upload(UploadId, PayloadPtr, Sha256,
                        std::function<void(orchestrator::Answer)> answered) override {
         answered(segment_);

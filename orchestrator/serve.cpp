@@ -144,6 +144,8 @@ private:
         core.epoch = restored_.epoch;
         core.payload_endpoint = payload_endpoint();
         core.keep_bytes = config_.keep_bytes;
+        core.cut_through = config_.cut_through;
+        core.upload_max = config_.limits.body_time;
         core.accounts_only = config_.auth.kind == config::AuthKind::accounts;
         metrics_.emplace(std::string(config::version()), core.payload_budget);
 

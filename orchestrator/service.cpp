@@ -18,6 +18,10 @@ namespace {
 constexpr std::uint64_t kRenditionBytesPerSourceByte = 4;
 constexpr std::uint64_t kRenditionBytesExtra = 8ULL << 20;
 
+std::uint64_t rendition_bytes_max(std::uint64_t source_bytes) {
+    return source_bytes * kRenditionBytesPerSourceByte + kRenditionBytesExtra;
+}
+
 // The loop comes round at least this often. When it did not for kAway, the process was stopped, the machine
 // suspended, or the loop blocked; heartbeats of the transcoders then still wait in the sockets.
 constexpr Duration kPulse = std::chrono::milliseconds(250);
@@ -42,6 +46,8 @@ Service::Service(Parts parts, CoreConfig config)
 
 Service::~Service() {
     *alive_ = false;
+    for (auto& [id, arrival] : arrivals_)
+        arrival.body->listen(nullptr);
     const Refusal closing{ApiCode::shutting_down, "the orchestrator is stopping",
                           std::chrono::seconds(1)};
     for (auto& [id, task] : tasks_)
@@ -67,6 +73,27 @@ void Service::begin_upload(UploadRequest request, std::function<void(UploadDecis
     });
 }
 
+void Service::upload_arrives(UploadId upload, ArrivingBodyPtr body) {
+    loop_.post([this, upload, body = std::move(body)]() mutable {
+        arrivals_[upload].body = std::move(body);
+        core_.upload_arrives(upload, now());
+        settle();
+    });
+}
+
+void Service::pour(UploadId upload) {
+    const auto found = arrivals_.find(upload);
+    if (found == arrivals_.end() || !found->second.transfer)
+        return;
+    for (Slice& piece : found->second.body->take())
+        link_.append_source(found->second.to, *found->second.transfer, std::move(piece));
+}
+
+void Service::forget_arrival(UploadId upload) {
+    if (const auto node = arrivals_.extract(upload); !node.empty())
+        node.mapped().body->listen(nullptr);
+}
+
 void Service::finish_upload(UploadId upload, PayloadPtr body, Sha256 sha256,
                             std::function<void(Answer)> answered) {
     loop_.post(
@@ -87,12 +114,14 @@ void Service::finish_on_loop(UploadId upload, PayloadPtr body, const Sha256& sha
     } else {
         answered(std::get<Refusal>(outcome));
     }
+    forget_arrival(upload);
     settle();
 }
 
 void Service::abort_upload(UploadId upload) {
     loop_.post([this, upload] {
         core_.abort_upload(upload, now());
+        forget_arrival(upload);
         settle();
     });
 }
@@ -242,13 +271,37 @@ void Service::perform(const Send& effect) {
     if (const auto* dispatch = std::get_if<Dispatch>(&effect.message))
         link_.expect(effect.to, dispatch->task, dispatch->attempt,
                      static_cast<std::uint32_t>(dispatch->ladder.size()),
-                     dispatch->bytes * kRenditionBytesPerSourceByte + kRenditionBytesExtra);
+                     rendition_bytes_max(dispatch->bytes));
     link_.send(effect.to, effect.message);
 }
 
 void Service::perform(const StartTransfer& effect) {
     const Task& task = tasks_.at(effect.transfer.task);
     link_.start_source(effect.to, effect.transfer, task.body, task.sha256);
+}
+
+void Service::perform(const StartEarlyTransfer& effect) {
+    const auto found = arrivals_.find(effect.upload);
+    MR_CHECK(found != arrivals_.end(), "what is sent early arrives");
+    Arrival& arrival = found->second;
+    arrival.to = effect.to;
+    arrival.transfer = effect.transfer;
+    link_.start_early_source(effect.to, effect.transfer);
+    // Called on the front's threads; listen(nullptr) comes before our end.
+    arrival.body->listen([this, alive = alive_, upload = effect.upload] {
+        loop_.post([this, alive, upload] {
+            if (*alive)
+                pour(upload);
+        });
+    });
+    pour(effect.upload);
+}
+
+void Service::perform(const FinishTransfer& effect) {
+    const Task& task = tasks_.at(effect.transfer.task);
+    link_.allow(effect.transfer.task, effect.transfer.attempt,
+                rendition_bytes_max(task.body->size()));
+    link_.finish_source(effect.to, effect.transfer, task.body, task.sha256);
 }
 
 void Service::perform(const DropAttempt& effect) {

@@ -50,6 +50,7 @@ public:
 
     // IngestPort
     void begin_upload(UploadRequest request, std::function<void(UploadDecision)> decided) override;
+    void upload_arrives(UploadId upload, ArrivingBodyPtr body) override;
     void finish_upload(UploadId upload, PayloadPtr body, Sha256 sha256,
                        std::function<void(Answer)> answered) override;
     void abort_upload(UploadId upload) override;
@@ -94,15 +95,26 @@ private:
             renditions;  // by ladder index, once the attempt that commits is known
     };
 
+    // An upload whose body is still arriving, and where it goes already.
+    struct Arrival {
+        ArrivingBodyPtr body;
+        TranscoderKey to;
+        std::optional<TransferId> transfer;
+    };
+
     // Loop time, for the core. Notices when the loop was away since it was asked last.
     [[nodiscard]] TimePoint now();
     void pulse();
+    void pour(UploadId upload);
+    void forget_arrival(UploadId upload);
     void finish_on_loop(UploadId upload, PayloadPtr body, const Sha256& sha256, Waiter answered);
 
     // Carries out everything the core wants done, then sets the timer.
     void settle();
     void perform(const Send& effect);
     void perform(const StartTransfer& effect);
+    void perform(const StartEarlyTransfer& effect);
+    void perform(const FinishTransfer& effect);
     void perform(const DropAttempt& effect);
     void perform(const Commit& effect);
     void perform(const Deliver& effect);
@@ -126,6 +138,7 @@ private:
     Timer timer_;
     Timer pulse_timer_;
     TimePoint last_turn_;
+    std::unordered_map<UploadId, Arrival> arrivals_;
     std::unordered_map<TaskId, Task> tasks_;
     std::unordered_map<AnswerId, AnsweredSegmentPtr> answers_;
     std::function<void()> drained_;

@@ -54,14 +54,22 @@ std::unique_ptr<engine::EngineProcess> EngineBay::make_process(SlotNo slot) {
     return std::make_unique<engine::EngineProcess>(loop_, pool_, std::move(callbacks));
 }
 
-void EngineBay::start(SlotNo slot, TaskRef task, const EngineTask& what, PayloadPtr source) {
+void EngineBay::start(SlotNo slot, TaskRef task, const EngineTask& what) {
     Berth& berth = at(slot);
     berth.task = task;
     berth.done = berth.total = Duration{0};
     berth.frames = 0;
     berth.process->begin(what);
-    berth.process->feed(std::move(source));
-    berth.process->end_input();
+}
+
+void EngineBay::feed(SlotNo slot, TaskRef task, PayloadPtr piece) {
+    if (piece != nullptr && at(slot).task == task)
+        at(slot).process->feed(std::move(piece));
+}
+
+void EngineBay::end_input(SlotNo slot, TaskRef task) {
+    if (at(slot).task == task)
+        at(slot).process->end_input();
 }
 
 void EngineBay::stop(SlotNo slot, bool cancelled) {

@@ -49,7 +49,10 @@ public:
     EngineBay(const EngineBay&) = delete;
     EngineBay& operator=(const EngineBay&) = delete;
 
-    void start(SlotNo slot, TaskRef task, const EngineTask& what, PayloadPtr source);
+    void start(SlotNo slot, TaskRef task, const EngineTask& what);
+    // More of its source; null is nothing. Passed over when the slot is not at this task any more.
+    void feed(SlotNo slot, TaskRef task, PayloadPtr piece);
+    void end_input(SlotNo slot, TaskRef task);
     // engine_ready follows. `cancelled`: nobody wants the task any more; else its time was up.
     void stop(SlotNo slot, bool cancelled);
 

@@ -92,11 +92,26 @@ void Service::link_payload(OrchestratorIndex from, const PayloadEnvelope& messag
     settle();
 }
 
-void Service::link_source(TaskRef task, PayloadPtr source) {
+void Service::link_source_arrived(TaskRef task) {
     const auto found = tasks_.find(task);
     if (found == tasks_.end())
         return;
-    found->second.source = std::move(source);
+    if (const auto slot = found->second.slot)
+        return engines_.feed(*slot, task, link(task.orchestrator).take_source(task));
+    core_.source_arrived(task, now());
+    settle();
+}
+
+void Service::link_source(TaskRef task, PayloadPtr rest) {
+    const auto found = tasks_.find(task);
+    if (found == tasks_.end())
+        return;
+    if (const auto slot = found->second.slot) {
+        engines_.feed(*slot, task, std::move(rest));
+        engines_.end_input(*slot, task);
+    } else {
+        found->second.source = std::move(rest);
+    }
     parts_.metrics.received(now() - found->second.expected_at);
     core_.source_received(task, now());
     settle();
@@ -168,8 +183,16 @@ void Service::perform(const StartEngine& effect) {
     // One thread: x264 with several gives other bytes each time, and a rendition must depend on its
     // segment alone. What a machine has more than that goes to more slots.
     task.threads = 1;
-    engines_.start(effect.slot, effect.task, task,
-                   std::exchange(tasks_[effect.task].source, nullptr));
+    engines_.start(effect.slot, effect.task, task);
+    Task& known = tasks_[effect.task];
+    known.slot = effect.slot;
+    if (known.source != nullptr) {
+        engines_.feed(effect.slot, effect.task, std::exchange(known.source, nullptr));
+        engines_.end_input(effect.slot, effect.task);
+    } else {  // the rest follows as it arrives
+        engines_.feed(effect.slot, effect.task,
+                      link(effect.task.orchestrator).take_source(effect.task));
+    }
 }
 
 // The core says in the same breath why: TaskEnded follows StopEngine.

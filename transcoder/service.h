@@ -63,7 +63,8 @@ public:
     void link_event(OrchestratorIndex from, LaneEvent event) override;
     void link_control(OrchestratorIndex from, const FromOrchestrator& message) override;
     void link_payload(OrchestratorIndex from, const PayloadEnvelope& message) override;
-    void link_source(TaskRef task, PayloadPtr source) override;
+    void link_source_arrived(TaskRef task) override;
+    void link_source(TaskRef task, PayloadPtr rest) override;
     void link_source_broken(TaskRef task, const Error& problem) override;
     void link_renditions_sent(TaskRef task) override;
 
@@ -81,7 +82,8 @@ public:
 private:
     // What the shell knows of a task the core holds.
     struct Task {
-        PayloadPtr source;  // until an engine has it
+        PayloadPtr source;           // all of it, until an engine has it
+        std::optional<SlotNo> slot;  // whose engine works on it
         TimePoint expected_at;
         TimePoint finished_at;
     };

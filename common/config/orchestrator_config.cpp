@@ -56,6 +56,12 @@ Result<PlaybackMode> parse_playback(const std::string& text) {
     return error(ErrorKind::bad_input, "must be public, token or off, not " + quote(text));
 }
 
+Result<bool> parse_switch(const std::string& text) {
+    if (text == "on" || text == "off")
+        return text == "on";
+    return error(ErrorKind::bad_input, "must be on or off, not " + quote(text));
+}
+
 // The sentences do not quote the text: a webhook's URL may hold a secret.
 Result<AuthSetting> parse_auth(const std::string& text) {
     if (text == "none")
@@ -178,6 +184,9 @@ void Table::add_work(std::vector<Flag>& flags) {
         {"playback", "MODE", "who may watch: public, token (the one in playback_url) or off",
          "public on loopback, else token"},
         config.playback, parse_playback));
+    flags.push_back(value_flag(
+        {"cut-through", "on|off", "send a session's next segment on while it still arrives", "on"},
+        config.cut_through, parse_switch));
     flags.push_back(value_flag(
         {"keep-bytes", "BYTES", "answered segments kept for replay and playback", "1GiB"},
         config.keep_bytes, bytes(0, 1ULL << 46)));

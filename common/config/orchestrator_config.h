@@ -107,6 +107,7 @@ struct OrchestratorConfig {
     Ladder ladder;
     AuthSetting auth;
     PlaybackMode playback = PlaybackMode::public_;  // when not given: token beyond loopback
+    bool cut_through = true;
     std::uint64_t keep_bytes = 1ULL << 30;
     std::uint32_t playlist_segments = 6;  // 0 = all
     HttpLimits limits;

@@ -1,6 +1,7 @@
 // How a connection receives a body: straight from the socket into payload blocks.
 
 #include <algorithm>
+#include <cstring>
 
 #include "common/http/chunked.h"
 #include "common/http/connection.h"
@@ -18,18 +19,20 @@ struct Connection::Receiver {
     }
     // Bytes that lie in room() already.
     void took(std::span<const std::uint8_t> bytes) {
-        if (order.options.tap)
-            order.options.tap(bytes);
         if (!order.options.discard)
             builder.filled(bytes.size());
+        if (order.options.tap && !bytes.empty())
+            order.options.tap(bytes, order.options.discard ? nullptr : builder.owner());
         received += bytes.size();
     }
     void append(std::span<const std::uint8_t> bytes) {
-        if (order.options.tap)
-            order.options.tap(bytes);
-        if (!order.options.discard)
-            builder.append(bytes);
-        received += bytes.size();
+        while (!bytes.empty()) {
+            const std::span<std::uint8_t> space = room();
+            const std::size_t count = std::min(space.size(), bytes.size());
+            std::memcpy(space.data(), bytes.data(), count);
+            took(space.first(count));
+            bytes = bytes.subspan(count);
+        }
     }
     [[nodiscard]] std::uint64_t left() const { return order.options.bytes_max - received; }
 

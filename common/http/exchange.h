@@ -27,8 +27,11 @@ class Edge;
 struct BodyOptions {
     std::uint64_t bytes_max = 0;
     std::shared_ptr<BlockPool> pool;
-    // Sees all bytes in order while they arrive (for hashing); on the edge thread. May be empty.
-    std::function<void(std::span<const std::uint8_t>)> tap = nullptr;
+    // Sees all bytes in order while they arrive, where they will stay as long as `owner` is held (without one,
+    // for the call alone); on the edge thread. May be empty.
+    std::function<void(std::span<const std::uint8_t> bytes,
+                       const std::shared_ptr<const void>& owner)>
+        tap = nullptr;
     // Only read it to its end: nothing is kept, the payload comes out empty.
     bool discard = false;
 };

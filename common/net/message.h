@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "common/base/ids.h"
+#include "common/runtime/payload.h"
 
 namespace millrace::net {
 
@@ -19,12 +20,8 @@ namespace millrace::net {
 // number.
 using RouteId = NumberId<struct RouteTag>;
 
-// Bytes kept alive by a reference; a body is sent from where it lies. The bytes must not change
-// while the owner is held. Without an owner the bytes must outlive the process's sockets.
-struct Slice {
-    std::shared_ptr<const void> owner{};
-    std::span<const std::uint8_t> bytes{};
-};
+// A body is sent from where it lies. Without an owner the bytes must outlive the process's sockets.
+using millrace::Slice;
 
 enum class SendResult : std::uint8_t {
     sent,         // handed to libzmq; not a proof of delivery

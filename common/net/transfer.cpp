@@ -18,9 +18,7 @@ Error broken(std::string what) {
 
 OutgoingTransfer::OutgoingTransfer(TransferId id, const PayloadPtr& payload, const Sha256& sha256)
     : OutgoingTransfer(id, payload->size()) {
-    for (std::size_t i = 0; i < payload->block_count(); ++i)
-        append({payload, payload->block(i)});
-    finish(sha256);
+    finish(payload, sha256);
 }
 
 OutgoingTransfer::OutgoingTransfer(TransferId id, std::uint64_t total) : id_(id), total_(total) {}
@@ -41,6 +39,13 @@ void OutgoingTransfer::finish(const Sha256& sha256) {
     MR_CHECK(total_ == 0 || appended_ == total_, "a transfer has its announced length");
     total_ = appended_;
     sha256_ = sha256;
+}
+
+void OutgoingTransfer::finish(const PayloadPtr& whole, const Sha256& sha256) {
+    MR_CHECK(appended_ <= whole->size(), "a payload is not shorter than its pieces");
+    for (std::size_t i = appended_ / kBlockBytes; i < whole->block_count(); ++i)
+        append({whole, whole->block(i).subspan(appended_ - i * kBlockBytes)});
+    finish(sha256);
 }
 
 bool OutgoingTransfer::ready() const {
@@ -130,6 +135,10 @@ Result<IncomingTransfer::Progress> IncomingTransfer::on_chunk(const Chunk& chunk
         return Progress{replenish(), false};
     MR_TRY(complete(chunk));
     return Progress{std::nullopt, true};
+}
+
+PayloadPtr IncomingTransfer::take() {
+    return builder_.size() == 0 ? nullptr : builder_.seal();
 }
 
 Result<void> IncomingTransfer::complete(const Chunk& chunk) {

@@ -43,6 +43,8 @@ public:
     void append(Slice piece);
     // There will be no more bytes; the hash is over all of them.
     void finish(const Sha256& sha256);
+    // The payload it was made of piece by piece is complete: appends what is missing, and finishes.
+    void finish(const PayloadPtr& whole, const Sha256& sha256);
 
     [[nodiscard]] const TransferId& id() const { return id_; }
     // There is a chunk that may be sent now.
@@ -54,6 +56,7 @@ public:
     // The last chunk is on its way.
     [[nodiscard]] bool done() const { return last_sent_; }
     [[nodiscard]] std::uint64_t bytes_sent() const { return offset_; }
+    [[nodiscard]] std::uint64_t bytes_appended() const { return appended_; }
 
     // Lower limits than before are outdated and ignored; one that the receiver cannot have reached
     // yet is an error.
@@ -87,6 +90,8 @@ public:
 
     [[nodiscard]] const TransferId& id() const { return id_; }
     [[nodiscard]] std::uint64_t bytes_received() const { return received_; }
+    // What has arrived since it was taken last; null if nothing. payload() is what was not taken.
+    [[nodiscard]] PayloadPtr take();
     // As announced by the sender; 0 = not known yet.
     [[nodiscard]] std::uint64_t total() const { return total_; }
     // Null until complete.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "common/base/check.h"
 
@@ -34,21 +35,25 @@ std::size_t BlockPool::bytes_in_use() const {
     return in_use_;
 }
 
-Payload::Payload(std::shared_ptr<BlockPool> pool, std::vector<Block> blocks, std::size_t size)
-    : pool_(std::move(pool)), blocks_(std::move(blocks)), size_(size) {
-    MR_CHECK(blocks_.size() == (size_ + kBlockBytes - 1) / kBlockBytes,
-             "payload blocks and size agree");
-}
-
-Payload::~Payload() {
+BlockRun::~BlockRun() {
     for (Block& block : blocks_)
         pool_->give_back(std::move(block));
 }
 
+void BlockRun::drop_last() {
+    pool_->give_back(std::move(blocks_.back()));
+    blocks_.pop_back();
+}
+
+Payload::Payload(std::shared_ptr<const BlockRun> blocks, std::size_t size)
+    : blocks_(std::move(blocks)), size_(size) {
+    MR_CHECK((blocks_ ? blocks_->count() : 0) == block_count(), "payload blocks and size agree");
+}
+
 std::span<const std::uint8_t> Payload::block(std::size_t index) const {
-    MR_CHECK(index < blocks_.size(), "payload block index");
+    MR_CHECK(index < block_count(), "payload block index");
     const std::size_t start = index * kBlockBytes;
-    return {blocks_[index].get(), std::min(kBlockBytes, size_ - start)};
+    return {blocks_->at(index), std::min(kBlockBytes, size_ - start)};
 }
 
 std::size_t Payload::read(std::size_t offset, std::span<std::uint8_t> out) const {
@@ -65,28 +70,17 @@ std::size_t Payload::read(std::size_t offset, std::span<std::uint8_t> out) const
 
 PayloadBuilder::PayloadBuilder(std::shared_ptr<BlockPool> pool) : pool_(std::move(pool)) {}
 
-PayloadBuilder::~PayloadBuilder() {
-    for (Block& block : blocks_)
-        if (block)
-            pool_->give_back(std::move(block));
-}
-
-PayloadBuilder& PayloadBuilder::operator=(PayloadBuilder&& other) noexcept {
-    std::swap(pool_, other.pool_);
-    std::swap(blocks_, other.blocks_);
-    std::swap(size_, other.size_);
-    return *this;
-}
-
 std::span<std::uint8_t> PayloadBuilder::room() {
-    if (size_ == blocks_.size() * kBlockBytes)
-        blocks_.push_back(pool_->take());
+    if (!blocks_)
+        blocks_ = std::make_shared<BlockRun>(pool_);
+    if (size_ == blocks_->count() * kBlockBytes)
+        blocks_->add();
     const std::size_t used = size_ % kBlockBytes;
-    return {blocks_.back().get() + used, kBlockBytes - used};
+    return {blocks_->at(blocks_->count() - 1) + used, kBlockBytes - used};
 }
 
 void PayloadBuilder::filled(std::size_t bytes) {
-    MR_CHECK(size_ + bytes <= blocks_.size() * kBlockBytes,
+    MR_CHECK(bytes == 0 || (blocks_ && size_ + bytes <= blocks_->count() * kBlockBytes),
              "more bytes filled than there was room");
     size_ += bytes;
 }
@@ -103,14 +97,12 @@ void PayloadBuilder::append(std::span<const std::uint8_t> bytes) {
 
 PayloadPtr PayloadBuilder::seal() {
     // room() may have taken a block that nothing was written into.
-    while (blocks_.size() > (size_ + kBlockBytes - 1) / kBlockBytes) {
-        pool_->give_back(std::move(blocks_.back()));
-        blocks_.pop_back();
-    }
-    auto payload = std::make_shared<const Payload>(pool_, std::move(blocks_), size_);
-    blocks_.clear();
-    size_ = 0;
-    return payload;
+    while (blocks_ && blocks_->count() > (size_ + kBlockBytes - 1) / kBlockBytes)
+        blocks_->drop_last();
+    if (size_ == 0)
+        blocks_.reset();
+    return std::make_shared<const Payload>(std::exchange(blocks_, nullptr),
+                                           std::exchange(size_, 0));
 }
 
 PayloadPtr make_payload(std::shared_ptr<BlockPool> pool, std::span<const std::uint8_t> bytes) {

@@ -46,6 +46,7 @@ public:
     void remove_account(const AccountId& account, TimePoint now);
     // core_uploads.cpp
     UploadDecision begin_upload(const UploadRequest& request, TimePoint now);
+    void upload_arrives(UploadId upload, TimePoint now);  // core_early.cpp
     UploadOutcome finish_upload(UploadId upload, const Sha256& sha256, std::uint64_t bytes,
                                 TimePoint now);
     void abort_upload(UploadId upload, TimePoint now);
@@ -92,12 +93,20 @@ private:
         std::uint64_t id = 0;
         auto operator<=>(const TimerKey&) const = default;
     };
+    // An attempt at what is an upload still (core_early.cpp). It has a task's id, and no task yet.
+    struct EarlyAttempt {
+        TaskId task;
+        Attempt attempt;
+        std::optional<TaskFailed> failed;  // for the task to hear, once there is one
+    };
     struct Upload {
         Session* session = nullptr;
         std::uint64_t seq = 0;
         std::uint64_t bytes = 0;  // as announced
         std::optional<Duration> duration;
-        bool counted = true;  // against in_flight_max; false = may be a repeat
+        bool counted = true;   // against in_flight_max; false = may be a repeat
+        bool arrives = false;  // its first bytes are here
+        std::optional<EarlyAttempt> early;
     };
     using Excluded = std::function<bool(const Transcoder&)>;
 
@@ -136,6 +145,18 @@ private:
     [[nodiscard]] TaskId accept(Session& s, const Upload& upload, const Sha256& sha256,
                                 std::uint64_t bytes, bool new_run);
     Upload close_upload(std::map<UploadId, Upload>::iterator it);
+
+    // ---- early attempts (core_early.cpp) ----
+    void begin_early(Session& s);
+    void dispatch_early(Session& s, UploadId id, Upload& upload, const Holding& slot);
+    [[nodiscard]] static TransferId source_of(const EarlyAttempt& early);
+    [[nodiscard]] EarlyAttempt* early_of(const Session& s);
+    [[nodiscard]] EarlyAttempt* early_on_record(const Transcoder& t, TaskId task,
+                                                AttemptNo attempt);
+    void drop_early(Session& s, std::optional<CancelReason> cancel);
+    void withdraw(const EarlyAttempt& early, std::optional<CancelReason> cancel);
+    void early_failed(EarlyAttempt& early, const TaskFailed& m);
+    void adopt(Task& t, EarlyAttempt early);
 
     // ---- slots (core_placement.cpp) ----
     void place_waiting();
@@ -179,6 +200,7 @@ private:
     void on(Transcoder& t, const Heartbeat& m);
     void on(Transcoder& t, const SlotGranted& m);
     void on(Transcoder& t, const SlotRefused& m);
+    static void took(Attempt& a, const TaskProgress& m, TimePoint now);
     void on(Transcoder& t, const TaskProgress& m);
     void on(Transcoder& t, const TaskFinished& m);
     void on(Transcoder& t, const TaskFailed& m);
@@ -228,6 +250,7 @@ private:
     PoisonList poison_;
     Quotas quotas_;
     std::map<UploadId, Upload> uploads_;
+    std::map<TaskId, UploadId> early_;  // whose early attempt goes by this id
     std::map<ReservationId, SessionNo> reservations_;
     Budget retry_budget_;
     Budget hedge_budget_;

@@ -48,6 +48,7 @@ void Impl::serve(Session& s) {
     if (slot != nullptr && slot->granted && slot->at->usable())
         dispatch_waiting(s, slot->id);
     prune(s);
+    begin_early(s);
     refresh(s);
 }
 
@@ -199,6 +200,8 @@ void Impl::drop_holding(Session& s, ReservationId id, bool tell) {
     Holding* h = s.holding(id);
     MR_CHECK(h != nullptr, "only what is held is dropped");
     Transcoder& t = *h->at;
+    if (const EarlyAttempt* early = early_of(s); early != nullptr && early->attempt.at == &t)
+        drop_early(s, tell ? std::optional(CancelReason::superseded) : std::nullopt);
     t.reserved -= 1;
     t.reserved_cost = t.reserved_cost - h->cost;
     t.sessions.erase(s.no);

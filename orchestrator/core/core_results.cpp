@@ -32,11 +32,7 @@ void Impl::stale(Transcoder& t, TaskId task, AttemptNo attempt, bool tell) {
         emit(Send{t.key, Cancel{task, attempt, CancelReason::superseded}});
 }
 
-void Impl::on(Transcoder& t, const TaskProgress& m) {
-    const OnRecord record = on_record(t, m.task, m.attempt);
-    if (!record)
-        return stale(t, m.task, m.attempt, true);
-    Attempt& a = *record.attempt;
+void Impl::took(Attempt& a, const TaskProgress& m, TimePoint now) {
     // A message that says the same again is no progress: a hung engine is told from a slow one.
     const bool moved = m.stage != a.stage || m.media_done_us != a.media_done_us ||
                        m.media_total_us != a.media_total_us || m.frames != a.frames;
@@ -45,12 +41,21 @@ void Impl::on(Transcoder& t, const TaskProgress& m) {
     a.media_total_us = m.media_total_us;
     a.frames = m.frames;
     if (moved)
-        a.progressed_at = now_;
+        a.progressed_at = now;
     if (!a.started && (m.stage == TaskStage::running || m.stage == TaskStage::sending)) {
         a.started = true;
         a.watched = true;
-        a.running_since = a.progressed_at = now_;
+        a.running_since = a.progressed_at = now;
     }
+}
+
+void Impl::on(Transcoder& t, const TaskProgress& m) {
+    if (EarlyAttempt* early = early_on_record(t, m.task, m.attempt))
+        return took(early->attempt, m, now_);
+    const OnRecord record = on_record(t, m.task, m.attempt);
+    if (!record)
+        return stale(t, m.task, m.attempt, true);
+    took(*record.attempt, m, now_);
     Task& task = *record.task;
     if (m.media_total_us > 0)
         measured(task, std::chrono::microseconds(
@@ -80,7 +85,9 @@ void Impl::transfer_progress(const TransferId& transfer, const TranscoderKey& wi
         return settle();
     t->lease_end = now_ + config_.lease;  // payload that moves is a sign of life, too
     arm_transcoder(*t);
-    if (const OnRecord record = on_record(*t, transfer.task, transfer.attempt)) {
+    if (EarlyAttempt* early = early_on_record(*t, transfer.task, transfer.attempt)) {
+        early->attempt.progressed_at = now_;
+    } else if (const OnRecord record = on_record(*t, transfer.task, transfer.attempt)) {
         record.attempt->progressed_at = now_;
         arm_task(*record.task);
     }
@@ -125,6 +132,9 @@ void Impl::transfer_failed(const TransferId& transfer, const TranscoderKey& with
     Transcoder* t = registry_.find(with);
     if (t == nullptr)
         return settle();
+    if (const auto early = early_.find(transfer.task);
+        early != early_.end() && early_on_record(*t, transfer.task, transfer.attempt) != nullptr)
+        drop_early(*uploads_.at(early->second).session, CancelReason::stalled);
     const OnRecord record = on_record(*t, transfer.task, transfer.attempt);
     if (!record)
         return settle();
@@ -139,6 +149,9 @@ void Impl::transfer_failed(const TransferId& transfer, const TranscoderKey& with
 }
 
 void Impl::on(Transcoder& t, const TaskFinished& m) {
+    if (EarlyAttempt* early = early_on_record(t, m.task, m.attempt))
+        return early_failed(*early, TaskFailed{m.task, m.attempt, ErrorKind::internal,
+                                               "it reported a result of half a segment"});
     const OnRecord record = on_record(t, m.task, m.attempt);
     if (!record)
         return stale(t, m.task, m.attempt, true);
@@ -161,6 +174,8 @@ void Impl::on(Transcoder& t, const TaskFinished& m) {
 }
 
 void Impl::on(Transcoder& t, const TaskFailed& m) {
+    if (EarlyAttempt* early = early_on_record(t, m.task, m.attempt))
+        return early_failed(*early, m);
     const OnRecord record = on_record(t, m.task, m.attempt);
     if (!record)
         return stale(t, m.task, m.attempt, false);

@@ -133,8 +133,17 @@ void Impl::check_invariants() {
         MR_CHECK(!t.second_slot || t.session->holding(t.second_slot) != nullptr,
                  "a second attempt's slot is held");
     }
-    for (const auto& [id, upload] : uploads_)
+    std::size_t early = 0;
+    for (const auto& [id, upload] : uploads_) {
         payload += upload.bytes;
+        early += upload.early ? 1 : 0;
+        MR_CHECK(upload.early.has_value() == (upload.session->early_upload == id),
+                 "a session knows what is early of it");
+        MR_CHECK(!upload.early || early_.at(upload.early->task) == id, "early attempts are found");
+        MR_CHECK(!upload.early || upload.session->holding_at(*upload.early->attempt.at) != nullptr,
+                 "early attempts live in slots");
+    }
+    MR_CHECK(early == early_.size(), "no early attempt is left over");
     MR_CHECK(payload == payload_bytes_, "payload bytes are counted");
 }
 

@@ -87,7 +87,8 @@ void Impl::continue_held(Transcoder& t, const Hello& m, bool same_life, bool new
     std::set<std::pair<TaskId, AttemptNo>> held;
     for (const HeldTask& h : m.held) {
         const bool ours = same_life && m.held_epoch == config_.epoch;
-        if (ours && on_record(t, h.task, h.attempt))
+        if (ours && (on_record(t, h.task, h.attempt) ||
+                     (!new_connection && early_on_record(t, h.task, h.attempt) != nullptr)))
             held.insert({h.task, h.attempt});
         else
             emit(Send{t.key, Cancel{h.task, h.attempt, CancelReason::superseded}});
@@ -97,6 +98,9 @@ void Impl::continue_held(Transcoder& t, const Hello& m, bool same_life, bool new
     const std::vector<SessionNo> sessions(t.sessions.begin(), t.sessions.end());
     for (const SessionNo no : sessions) {
         Session& s = *sessions_.find(no);
+        // What was on its way broke with the connection.
+        if (const EarlyAttempt* early = early_of(s); early != nullptr && early->attempt.at == &t)
+            drop_early(s, std::nullopt);
         // By id: a retry may end other tasks of the session.
         for (const TaskId id : std::set<TaskId>(s.tasks)) {
             Task* task = tasks_.find(id);

@@ -56,6 +56,7 @@ UploadDecision Impl::begin_upload(const UploadRequest& request, TimePoint now) {
         persist(*s);
     }
     const UploadId id{++last_upload_};
+    s->last_upload = id;
     Upload& upload = uploads_[id];
     upload.session = s;
     upload.seq = request.seq;
@@ -172,10 +173,14 @@ bool Impl::may_repeat(const Session& s, std::uint64_t seq) {
 }
 
 Impl::Upload Impl::close_upload(std::map<UploadId, Upload>::iterator it) {
-    const Upload upload = it->second;
+    Upload upload = std::move(it->second);
     uploads_.erase(it);
     payload_bytes_ -= upload.bytes;
     Session& s = *upload.session;
+    if (upload.early) {
+        early_.erase(upload.early->task);
+        s.early_upload = {};
+    }
     if (upload.counted)  // paid again by what is accepted
         quotas_.give_back_segment(s.account, upload.bytes);
     --(upload.counted ? s.uploads : s.repeats);
@@ -189,7 +194,11 @@ void Impl::abort_upload(UploadId id, TimePoint now) {
     const auto found = uploads_.find(id);
     if (found == uploads_.end())
         return;
-    Session& s = *close_upload(found).session;
+    const Upload upload = close_upload(found);
+    Session& s = *upload.session;
+    if (upload.early)
+        withdraw(*upload.early, CancelReason::superseded);
+    begin_early(s);
     refresh(s);
     drop_if_provisional(s);
     capacity_changed_ = true;  // its claim is free
@@ -201,7 +210,7 @@ UploadOutcome Impl::finish_upload(UploadId id, const Sha256& sha256, std::uint64
     advance(now);
     const auto found = uploads_.find(id);
     MR_CHECK(found != uploads_.end(), "only admitted uploads are finished, and once");
-    const Upload upload = close_upload(found);
+    Upload upload = close_upload(found);
     Session& s = *upload.session;
     const UploadOutcome outcome = judge_body(s, upload, sha256, bytes);
     if (const auto* no = std::get_if<Refusal>(&outcome)) {
@@ -210,10 +219,17 @@ UploadOutcome Impl::finish_upload(UploadId id, const Sha256& sha256, std::uint64
         else
             note_refused(What::segment_refused, no->code);
     }
-    if (std::holds_alternative<TaskAccepted>(outcome))
+    if (const auto* accepted = std::get_if<TaskAccepted>(&outcome)) {
+        if (upload.early)
+            adopt(*tasks_.find(accepted->task), std::move(*upload.early));
+        else
+            drop_early(s, CancelReason::superseded);
         serve(s);
-    else
+    } else {
+        if (upload.early)
+            withdraw(*upload.early, CancelReason::superseded);
         refresh(s);
+    }
     drop_if_provisional(s);
     settle();
     return outcome;
@@ -269,7 +285,8 @@ TaskId Impl::accept(Session& s, const Upload& upload, const Sha256& sha256, std:
     s.has_seq = true;
     s.last_segment_at = now_;
 
-    Task& t = tasks_.add(s, SegmentKey{s.id, s.run, upload.seq, sha256});
+    const TaskId id = upload.early ? upload.early->task : tasks_.next_id();
+    Task& t = tasks_.add(id, s, SegmentKey{s.id, s.run, upload.seq, sha256});
     t.bytes = bytes;
     t.accepted_at = now_;
     t.declared = upload.duration && *upload.duration > Duration::zero();

@@ -40,6 +40,22 @@ struct StartTransfer {
     bool operator==(const StartTransfer&) const = default;
 };
 
+// Start to send what has arrived of an upload, and what still does, as the source of this transfer (follows the
+// Dispatch of an attempt that was begun early).
+struct StartEarlyTransfer {
+    TranscoderKey to;
+    TransferId transfer;
+    UploadId upload;
+    bool operator==(const StartEarlyTransfer&) const = default;
+};
+
+// The upload became the task of this transfer: send the rest and the hash.
+struct FinishTransfer {
+    TranscoderKey to;
+    TransferId transfer;
+    bool operator==(const FinishTransfer&) const = default;
+};
+
 // The attempt is over: stop sending its source, forget what came back of its renditions.
 struct DropAttempt {
     TranscoderKey at;
@@ -173,8 +189,9 @@ struct Noted {
     bool operator==(const Noted&) const = default;
 };
 
-using Effect = std::variant<Send, StartTransfer, DropAttempt, Commit, Deliver, Fail, Expect,
-                            ForgetAnswer, PersistSession, SessionEnded, TranscoderChanged, Noted>;
+using Effect = std::variant<Send, StartTransfer, StartEarlyTransfer, FinishTransfer, DropAttempt,
+                            Commit, Deliver, Fail, Expect, ForgetAnswer, PersistSession,
+                            SessionEnded, TranscoderChanged, Noted>;
 using Effects = std::vector<Effect>;
 
 }  // namespace millrace::orchestrator

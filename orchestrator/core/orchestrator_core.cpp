@@ -196,6 +196,9 @@ UploadDecision OrchestratorCore::begin_upload(const UploadRequest& request, Time
     return impl_->begin_upload(request, impl_->own(now));
 }
 
+void OrchestratorCore::upload_arrives(UploadId upload, TimePoint now) {
+    impl_->upload_arrives(upload, impl_->own(now));
+}
 UploadOutcome OrchestratorCore::finish_upload(UploadId upload, const Sha256& sha256,
                                               std::uint64_t bytes, TimePoint now) {
     return impl_->finish_upload(upload, sha256, bytes, impl_->own(now));

@@ -60,7 +60,9 @@ struct CoreConfig {
     std::uint64_t keep_bytes = 1ULL << 30;
     std::uint64_t payload_budget = 2ULL << 30;  // bytes of tasks in flight: sources and renditions
     std::uint32_t sessions_known_max = 4096;    // open sessions, slot or not
-    bool accounts_only = false;                 // requests of accounts not told by set_account: 401
+    Duration upload_max = std::chrono::minutes(10);  // how long a body may take to arrive
+    bool cut_through = true;     // begin a session's next segment while it still arrives
+    bool accounts_only = false;  // requests of accounts not told by set_account: 401
 };
 
 // What the headers of an upload say. `session` names a session by its id (token); without one the
@@ -196,6 +198,9 @@ public:
         const std::optional<AccountId>& owner = std::nullopt);
     // What headers decide, before a byte of the body is read.
     [[nodiscard]] UploadDecision begin_upload(const UploadRequest& request, TimePoint now);
+    // The first bytes are here and look like media. Where the session has a transcoder with nothing else of it
+    // to do, the segment goes on to it from here on, as it arrives.
+    void upload_arrives(UploadId upload, TimePoint now);
     // The body is complete. The clock of the deadline starts here.
     [[nodiscard]] UploadOutcome finish_upload(UploadId upload, const Sha256& sha256,
                                               std::uint64_t bytes, TimePoint now);

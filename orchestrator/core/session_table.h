@@ -68,8 +68,11 @@ struct Session {
     std::uint32_t uploads = 0;                         // counted against in_flight_max
     std::uint32_t repeats = 0;                         // that may turn out to be repeats
     std::map<std::uint64_t, std::uint32_t> uploading;  // how many uploads of a number are open
-    bool orphaned = false;                             // robbed of its slot while live
-    std::optional<TimePoint> restored_until;           // after a restart: treated as running
+    UploadId last_upload;                              // the latest that was begun
+    UploadId early_upload;      // the one whose segment is at work already; 0 = none
+    TimePoint no_early_before;  // its segments crashed engines: whole ones only until then
+    bool orphaned = false;      // robbed of its slot while live
+    std::optional<TimePoint> restored_until;  // after a restart: treated as running
     std::optional<TimePoint> wanting_since;
     std::map<TranscoderNo, TimePoint> avoid;  // refused it a slot; until when it is not asked
 

@@ -20,8 +20,7 @@ void Task::learned(const Transcoder& t, Verdict verdict) {
     known = std::max(known, verdict);
 }
 
-Task& TaskTable::add(Session& session, const SegmentKey& segment) {
-    const TaskId id{++last_id_};
+Task& TaskTable::add(TaskId id, Session& session, const SegmentKey& segment) {
     Task& task = tasks_[id];
     task.id = id;
     task.session = &session;

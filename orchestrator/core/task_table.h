@@ -91,7 +91,9 @@ struct Task {
 
 class TaskTable {
 public:
-    Task& add(Session& session, const SegmentKey& segment);
+    // An id that no other task gets; add() it, or let it be.
+    [[nodiscard]] TaskId next_id() { return TaskId{++last_id_}; }
+    Task& add(TaskId id, Session& session, const SegmentKey& segment);
     void erase(TaskId id) { tasks_.erase(id); }
     [[nodiscard]] Task* find(TaskId id);
     [[nodiscard]] std::uint64_t next_order() { return ++last_order_; }

@@ -145,20 +145,25 @@ private:
         http::BodyOptions options;
         options.bytes_max = context_->body_bytes_max;
         options.pool = context_->pool;
-        options.tap = [self = shared_from_this()](auto bytes) { self->arrived(bytes); };
+        options.tap = [self = shared_from_this()](auto bytes, const auto& owner) {
+            self->arrived({owner, bytes});
+        };
         exchange_->read_body(std::move(options),
                              [self = shared_from_this()](Result<PayloadPtr> body) {
                                  self->received(std::move(body));
                              });
     }
 
-    void arrived(std::span<const std::uint8_t> bytes) {
-        hasher_.update(bytes);
-        if (sniffer_.verdict() == Sniffed::undecided) {
-            sniffer_.feed(bytes);
-            if (sniffer_.verdict() == Sniffed::nothing)
-                refuse_garbage();  // interrupts the body
-        }
+    void arrived(const Slice& piece) {
+        hasher_.update(piece.bytes);
+        arriving_->add(piece);
+        if (sniffer_.verdict() != Sniffed::undecided)
+            return;
+        sniffer_.feed(piece.bytes);
+        if (sniffer_.verdict() == Sniffed::nothing)
+            refuse_garbage();  // interrupts the body
+        else if (sniffer_.verdict() != Sniffed::undecided && !context_->closed)
+            context_->port->upload_arrives(id_, arriving_);
     }
 
     void received(Result<PayloadPtr> body) {
@@ -201,6 +206,7 @@ private:
     Caller caller_;
     bool multipart_;
     UploadId id_;
+    ArrivingBodyPtr arriving_ = std::make_shared<ArrivingBody>();
     Sha256Hasher hasher_;
     Sniffer sniffer_;
 };

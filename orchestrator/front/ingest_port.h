@@ -13,6 +13,7 @@
 
 #include "orchestrator/core/orchestrator_core.h"
 #include "orchestrator/front/answered_segment.h"
+#include "orchestrator/front/arriving_body.h"
 
 namespace millrace::orchestrator {
 
@@ -24,6 +25,8 @@ public:
 
     virtual void begin_upload(UploadRequest request,
                               std::function<void(UploadDecision)> decided) = 0;
+    // Its first bytes are here and look like media; the rest goes into `body`, too, as it comes.
+    virtual void upload_arrives(UploadId upload, ArrivingBodyPtr body) = 0;
     // The body is complete and `sha256` is its hash. Answers when the task ends, however it ends.
     virtual void finish_upload(UploadId upload, PayloadPtr body, Sha256 sha256,
                                std::function<void(Answer)> answered) = 0;

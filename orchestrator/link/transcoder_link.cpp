@@ -113,15 +113,47 @@ public:
         expected_[{task, attempt}] = Expectation{from, renditions, bytes_max, {}, {}};
     }
 
+    void allow(TaskId task, AttemptNo attempt, std::uint64_t bytes_max) {
+        if (const auto found = expected_.find({task, attempt}); found != expected_.end())
+            found->second.bytes_max = bytes_max;
+    }
+
     void start_source(const TranscoderKey& to, const TransferId& id, const PayloadPtr& source,
                       const Sha256& sha256) {
+        add_source(to, net::OutgoingTransfer(id, source, sha256));
+    }
+
+    void add_source(const TranscoderKey& to, net::OutgoingTransfer transfer) {
+        const TransferId id = transfer.id();
         const auto peer = peers_.find(to);
         Result<void> added = error(ErrorKind::disconnected, "the payload lane is down");
         if (peer != peers_.end() && peer->second.payload)
-            added = queue_.add(peer->second.payload, net::OutgoingTransfer(id, source, sha256));
+            added = queue_.add(peer->second.payload, std::move(transfer));
         if (!added)
             return tell_failed_later(id, to, added.error());
         pump();
+    }
+
+    void append_source(const TranscoderKey& to, const TransferId& id, net::Slice piece) {
+        if (net::OutgoingTransfer* transfer = growing(to, id)) {
+            transfer->append(std::move(piece));
+            pump();
+        }
+    }
+
+    void finish_source(const TranscoderKey& to, const TransferId& id, const PayloadPtr& whole,
+                       const Sha256& sha256) {
+        net::OutgoingTransfer* transfer = growing(to, id);
+        if (transfer == nullptr)
+            return tell_failed_later(
+                id, to, error(ErrorKind::disconnected, "the payload lane broke on the way"));
+        transfer->finish(whole, sha256);
+        pump();
+    }
+
+    [[nodiscard]] net::OutgoingTransfer* growing(const TranscoderKey& to, const TransferId& id) {
+        const auto peer = peers_.find(to);
+        return peer == peers_.end() ? nullptr : queue_.find(peer->second.payload, id);
     }
 
     void drop(const TranscoderKey& at, TaskId task, AttemptNo attempt) {
@@ -448,9 +480,23 @@ void TranscoderLink::expect(const TranscoderKey& from, TaskId task, AttemptNo at
                             std::uint32_t renditions, std::uint64_t bytes_max) {
     impl_->expect(from, task, attempt, renditions, bytes_max);
 }
+void TranscoderLink::allow(TaskId task, AttemptNo attempt, std::uint64_t bytes_max) {
+    impl_->allow(task, attempt, bytes_max);
+}
 void TranscoderLink::start_source(const TranscoderKey& to, const TransferId& transfer,
                                   PayloadPtr source, const Sha256& sha256) {
     impl_->start_source(to, transfer, source, sha256);
+}
+void TranscoderLink::start_early_source(const TranscoderKey& to, const TransferId& transfer) {
+    impl_->add_source(to, net::OutgoingTransfer(transfer));
+}
+void TranscoderLink::append_source(const TranscoderKey& to, const TransferId& transfer,
+                                   net::Slice piece) {
+    impl_->append_source(to, transfer, std::move(piece));
+}
+void TranscoderLink::finish_source(const TranscoderKey& to, const TransferId& transfer,
+                                   const PayloadPtr& whole, const Sha256& sha256) {
+    impl_->finish_source(to, transfer, whole, sha256);
 }
 void TranscoderLink::drop(const TranscoderKey& at, TaskId task, AttemptNo attempt) {
     impl_->drop(at, task, attempt);

@@ -104,8 +104,16 @@ public:
     // Renditions of this attempt may come, each at most `bytes_max` long.
     void expect(const TranscoderKey& from, TaskId task, AttemptNo attempt, std::uint32_t renditions,
                 std::uint64_t bytes_max);
+    // As for expect(): its renditions may be that long after all.
+    void allow(TaskId task, AttemptNo attempt, std::uint64_t bytes_max);
     void start_source(const TranscoderKey& to, const TransferId& transfer, PayloadPtr source,
                       const Sha256& sha256);
+    // A source that still arrives: pieces in order, then the whole of it. A transfer that broke in between is
+    // reported once it is finished.
+    void start_early_source(const TranscoderKey& to, const TransferId& transfer);
+    void append_source(const TranscoderKey& to, const TransferId& transfer, Slice piece);
+    void finish_source(const TranscoderKey& to, const TransferId& transfer, const PayloadPtr& whole,
+                       const Sha256& sha256);
     // Stops and forgets both directions of the attempt.
     void drop(const TranscoderKey& at, TaskId task, AttemptNo attempt);
     // The received renditions by ladder index (null where none came); the attempt is forgotten.

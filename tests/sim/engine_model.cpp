@@ -20,13 +20,31 @@ void TranscoderNode::perform(const transcoder::StartEngine& e) {
     if (engine.task || engine.replacing)
         violated("two tasks in one slot");
     Held& held = held_[e.task];
-    if (held.source == nullptr || held.source->sha256 != e.dispatch.segment.sha256)
-        violated("an engine was started without its source");
+    const bool whole = held.source != nullptr;
+    if (!whole && held.source_bytes == 0)
+        violated("an engine was started without anything to work on");
+    if (whole && e.dispatch.bytes != 0 && held.source->sha256 != e.dispatch.segment.sha256)
+        violated("an engine was started with another source");
     held.dispatch = e.dispatch;
     held.epoch = epoch_of(e.task.orchestrator);
     engine.task = e.task;
     engine.mood = mood;
-    engine.media = held.source->duration;
+    engine.steps = 0;
+    const std::uint64_t job = ++engine.job;
+    if (whole)
+        return begin_work(e.slot);
+    // What it makes of the first part takes no time of its own; it may end all it does there.
+    if (context_.rng.chance((mood.fail_chance + mood.crash_chance) / 2))
+        post(context_.between(milliseconds(1), milliseconds(200)), [this, slot = e.slot, job] {
+            Engine& failing = engines_.at(slot.value);
+            if (failing.job == job && failing.task && failing.steps == 0)
+                engine_trouble(slot, failing);
+        });
+}
+
+void TranscoderNode::begin_work(SlotNo slot) {
+    Engine& engine = engines_.at(slot.value);
+    engine.media = held_.at(*engine.task).source->duration;
     const double work = static_cast<double>(engine.media.count()) * context_.options.engine_speed *
                         mood.slow * (0.8 + 0.01 * static_cast<double>(context_.rng.below(40)));
     engine.steps = static_cast<unsigned>(std::clamp(work / 250e6, 2.0, 400.0));
@@ -38,7 +56,7 @@ void TranscoderNode::perform(const transcoder::StartEngine& e) {
                           ? 1 + static_cast<unsigned>(context_.rng.below(engine.steps))
                           : 0;
     const std::uint64_t job = ++engine.job;
-    post(engine.per_step, [this, slot = e.slot, job] { engine_step(slot, job); });
+    post(engine.per_step, [this, slot, job] { engine_step(slot, job); });
 }
 
 void TranscoderNode::engine_step(SlotNo slot, std::uint64_t job) {

@@ -55,6 +55,8 @@ void OrchestratorNode::kill() {
     peers_.clear();
     tasks_.clear();
     attempts_.clear();
+    arriving_.clear();
+    early_.clear();
     answers_.clear();
     network_.orchestrator_died(index());
     for (auto& [id, reply] : std::exchange(requests_, {}))
@@ -91,10 +93,14 @@ void OrchestratorNode::upload(const orchestrator::UploadRequest& request, BlobPt
             if (const auto* refusal = std::get_if<orchestrator::Refusal>(&decision))
                 return reply_to(id, *refusal);
             const UploadId upload = std::get<orchestrator::UploadAdmitted>(decision).upload;
+            arriving_[upload] = body;
+            post(context_.between(Duration{0}, upload_time),
+                 [=, this] { core_->upload_arrives(upload, now()); });
             post(upload_time, [=, this] {
                 if (!cut_short)
                     return body_complete(upload, body, id);
                 core_->abort_upload(upload, now());
+                arriving_.erase(upload);
                 reply_to(id, Reset{});
             });
         });
@@ -103,6 +109,7 @@ void OrchestratorNode::upload(const orchestrator::UploadRequest& request, BlobPt
 
 void OrchestratorNode::body_complete(UploadId upload, const BlobPtr& body, RequestId request) {
     const auto outcome = core_->finish_upload(upload, body->sha256, body->bytes, now());
+    arriving_.erase(upload);
     if (const auto* accepted = std::get_if<orchestrator::TaskAccepted>(&outcome)) {
         note("accepted", accepted->task.value, short_hash(body->sha256));
         ++tally_.accepted;
@@ -110,6 +117,11 @@ void OrchestratorNode::body_complete(UploadId upload, const BlobPtr& body, Reque
         if (task.body != nullptr)
             violated("a task number was given twice");
         task.body = body;
+        if (const auto early = early_.find(accepted->task); early != early_.end()) {
+            if (early->second.upload != upload)
+                violated("a task goes on where another upload's began");
+            task.attempt = AttemptNo{1};
+        }
         task.waiters = {request};
         task.calm =
             context_.calm && context_.room_for_all && now() > context_.calm_since + seconds(15);
@@ -352,22 +364,50 @@ void OrchestratorNode::perform(const orchestrator::Send& e) {
 }
 
 void OrchestratorNode::perform(const orchestrator::StartTransfer& e) {
-    constexpr std::uint64_t kChunkBytes = 256 * 1024;
     const auto task = tasks_.find(e.transfer.task);
     if (task == tasks_.end())
         violated("the source of an unknown task is to be sent");
     const BlobPtr body = task->second.body;
-    for (std::uint64_t offset = 0; offset < body->bytes; offset += kChunkBytes) {
-        const std::uint64_t size = std::min(kChunkBytes, body->bytes - offset);
-        Chunk chunk{e.transfer, offset, offset + size == body->bytes, body->bytes, {}};
+    send_source(e.to, e.transfer, body, 0, body->bytes, true);
+}
+
+void OrchestratorNode::perform(const orchestrator::StartEarlyTransfer& e) {
+    const auto body = arriving_.find(e.upload);
+    if (body == arriving_.end())
+        violated("the source of an unknown upload is to be sent");
+    Early& early = early_[e.transfer.task];
+    note("early", e.transfer.task.value);
+    early = {e.upload, 1 + context_.rng.below(body->second->bytes)};
+    send_source(e.to, e.transfer, body->second, 0, early.sent, false);
+}
+
+void OrchestratorNode::perform(const orchestrator::FinishTransfer& e) {
+    const auto task = tasks_.find(e.transfer.task);
+    const auto early = early_.find(e.transfer.task);
+    if (task == tasks_.end() || early == early_.end())
+        violated("the rest of an unknown source is to be sent");
+    const BlobPtr body = task->second.body;
+    send_source(e.to, e.transfer, body, early->second.sent, body->bytes, true);
+}
+
+// Bytes [from, end); the last chunk of all may be empty.
+void OrchestratorNode::send_source(const TranscoderKey& to, const TransferId& transfer,
+                                   const BlobPtr& body, std::uint64_t from, std::uint64_t end,
+                                   bool whole) {
+    constexpr std::uint64_t kChunkBytes = 256 * 1024;
+    do {
+        const std::uint64_t size = std::min(kChunkBytes, end - from);
+        Chunk chunk{transfer, from, whole && from + size == end, whole ? body->bytes : 0, {}};
         if (chunk.last)
             chunk.sha256 = body->sha256;
-        send_payload(peers_[e.to], chunk, body, size);
-    }
+        send_payload(peers_[to], chunk, body, size);
+        from += size;
+    } while (from < end);
 }
 
 void OrchestratorNode::perform(const orchestrator::DropAttempt& e) {
     note("drop", e.task.value, e.attempt.value);
+    early_.erase(e.task);
     if (context_.options.mutation != Mutation::no_attempt_fence)
         attempts_.erase({e.task, e.attempt});
 }

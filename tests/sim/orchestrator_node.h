@@ -96,6 +96,11 @@ private:
         std::map<std::uint32_t, BlobPtr> renditions;
         bool committing = false;
     };
+    // What was sent of a source before all of it was there, and of what upload.
+    struct Early {
+        UploadId upload;
+        std::uint64_t sent = 0;
+    };
     struct Peer {
         unsigned transcoder = 0;
         ConnectionId control = 0;
@@ -113,6 +118,8 @@ private:
 
     void perform(const orchestrator::Send& e);
     void perform(const orchestrator::StartTransfer& e);
+    void perform(const orchestrator::StartEarlyTransfer& e);
+    void perform(const orchestrator::FinishTransfer& e);
     void perform(const orchestrator::DropAttempt& e);
     void perform(const orchestrator::Commit& e);
     void perform(const orchestrator::Deliver& e);
@@ -136,6 +143,9 @@ private:
     void body_complete(UploadId upload, const BlobPtr& body, RequestId request);
     void reply_to(RequestId request, Reply reply);
     void check_dispatch(const orchestrator::Send& e, const Dispatch& dispatch);
+    void check_alive(const Peer& peer) const;
+    void send_source(const TranscoderKey& to, const TransferId& transfer, const BlobPtr& body,
+                     std::uint64_t from, std::uint64_t end, bool whole);
     void check_deadlines();
     void check_reserve(const orchestrator::Send& e);
     void check_in_flight(const SessionId& session) const;
@@ -149,6 +159,8 @@ private:
     std::map<TranscoderKey, Peer> peers_;
     std::map<TaskId, PendingTask> tasks_;
     std::map<std::pair<TaskId, AttemptNo>, Attempt> attempts_;
+    std::map<UploadId, BlobPtr> arriving_;
+    std::map<TaskId, Early> early_;
     std::map<AnswerId, Kept> answers_;
     std::map<RequestId, OnReply> requests_;
     RequestId next_request_ = 1;

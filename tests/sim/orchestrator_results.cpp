@@ -31,7 +31,14 @@ void OrchestratorNode::check_deadlines() {
 void OrchestratorNode::check_dispatch(const orchestrator::Send& e, const Dispatch& dispatch) {
     const Peer& peer = peers_[e.to];
     note("dispatch", dispatch.task.value, dispatch.attempt.value << 8 | peer.transcoder);
+    check_alive(peer);
+    attempts_[{dispatch.task, dispatch.attempt}] = {e.to, peer.transcoder, {}, {}, false};
     const auto task = tasks_.find(dispatch.task);
+    if (dispatch.bytes == 0) {
+        if (task != tasks_.end() || dispatch.segment.sha256 != Sha256{})
+            violated("a segment that is there was dispatched as if it were not");
+        return;
+    }
     if (task == tasks_.end() || task->second.committing)
         violated("a task that is not open was dispatched");
     if (task->second.body->sha256 != dispatch.segment.sha256)
@@ -40,14 +47,16 @@ void OrchestratorNode::check_dispatch(const orchestrator::Send& e, const Dispatc
         violated("a task is tried again that three attempts had started to work on");
     if (dispatch.attempt <= task->second.attempt)
         violated("attempt numbers do not rise");
+    task->second.attempt = dispatch.attempt;
+}
+
+void OrchestratorNode::check_alive(const Peer& peer) const {
     // Silence while we were paused ourselves says nothing, and who gave us up has a while to come back.
     const TimePoint listening_since =
         std::max({peer.control_heard, peer.payload_heard, resumed_at() + kPatienceAfterPause});
     if (now() > listening_since + kDeathSeenWithin)
         violated("dispatched to a transcoder that has been silent for " +
                  std::to_string(to_ms(now() - listening_since)) + " ms");
-    task->second.attempt = dispatch.attempt;
-    attempts_[{dispatch.task, dispatch.attempt}] = {e.to, peer.transcoder, {}, {}, false};
 }
 
 void OrchestratorNode::check_reserve(const orchestrator::Send& e) {
@@ -128,6 +137,7 @@ void OrchestratorNode::perform(const orchestrator::Deliver& e) {
     for (const RequestId waiter : task.waiters)
         reply_to(waiter, Answered{e.segment, content});
     std::erase_if(attempts_, [&](const auto& one) { return one.first.first == e.task; });
+    early_.erase(e.task);
     if (context_.options.mutation == Mutation::deliver_twice && context_.rng.chance(0.1))
         perform(e);
 }
@@ -148,6 +158,7 @@ void OrchestratorNode::perform(const orchestrator::Fail& e) {
     for (const RequestId waiter : node.mapped().waiters)
         reply_to(waiter, e.refusal);
     std::erase_if(attempts_, [&](const auto& one) { return one.first.first == e.task; });
+    early_.erase(e.task);
 }
 
 void OrchestratorNode::perform(const orchestrator::Expect& e) {

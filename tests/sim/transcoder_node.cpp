@@ -267,9 +267,14 @@ void TranscoderNode::take_source(TaskRef ref, Held& held, const Chunk& chunk, co
     send_payload(ref.orchestrator, epoch_of(ref.orchestrator),
                  Credit{chunk.transfer, held.source_bytes + 4 * kChunkBytes});
     if (!chunk.last)
-        return;
+        return post(Duration{0}, [this, ref] { core_->source_arrived(ref, now()); });
     held.source = frame.body;
-    post(Duration{0}, [this, ref] { core_->source_received(ref, now()); });
+    post(Duration{0}, [this, ref] {
+        core_->source_received(ref, now());
+        for (std::uint32_t slot = 0; slot < engines_.size(); ++slot)
+            if (engines_[slot].task == ref && engines_[slot].steps == 0)
+                begin_work(SlotNo{slot});
+    });
 }
 
 void TranscoderNode::send_payload(OrchestratorIndex to, Epoch epoch, PayloadMessage message,

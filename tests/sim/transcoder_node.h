@@ -106,6 +106,7 @@ private:
                       std::uint64_t body_bytes = 0);
     void check_grant(OrchestratorIndex to, const SlotGranted& granted);
 
+    void begin_work(SlotNo slot);
     void engine_step(SlotNo slot, std::uint64_t job);
     void engine_trouble(SlotNo slot, Engine& engine);
     void finish(SlotNo slot, Engine& engine);

@@ -194,7 +194,7 @@ void FakeTranscoder::on(const Dispatch& m) {
         MR_CHECK(!strict, "tasks come into granted slots only");
         return say(TaskFailed{m.task, m.attempt, ErrorKind::overloaded, "no slot", false, false});
     }
-    queues_[m.segment.session].push_back({m, false, false});
+    queues_[m.segment.session].push_back({m, false, m.bytes == 0, false});
 }
 
 void FakeTranscoder::on(const Cancel& m) {
@@ -222,6 +222,24 @@ bool FakeTranscoder::holds(const Dispatch& task) const {
            std::any_of(found->second.begin(), found->second.end(), [&](const Work& w) {
                return w.task.task == task.task && w.task.attempt == task.attempt;
            });
+}
+
+bool FakeTranscoder::is_open(const Dispatch& task) const {
+    for (const Work& w : queues_.at(task.segment.session))
+        if (w.task.task == task.task && w.task.attempt == task.attempt)
+            return w.open;
+    return false;
+}
+
+void FakeTranscoder::end_transfer(const TransferId& transfer) {
+    world_.later(5ms, [this, transfer, life = life_] {
+        if (life != life_ || !alive_ || manner.mute)
+            return;
+        for (auto& [session, queue] : queues_)
+            for (Work& w : queue)
+                if (w.task.task == transfer.task && w.task.attempt == transfer.attempt)
+                    w.open = false;
+    });
 }
 
 void FakeTranscoder::start_transfer(const TransferId& transfer) {
@@ -272,11 +290,14 @@ void FakeTranscoder::progress(const Dispatch& task, int step, int steps) {
     say(m);
     if (manner.hangs)
         return;
-    if (step >= steps)
+    if (manner.fails_early && is_open(task))
         return finish(task);
-    world_.later(manner.works_for / steps, [this, task, step, steps, life] {
+    if (step >= steps && !is_open(task))
+        return finish(task);
+    const int next = std::min(step + 1, is_open(task) ? steps - 1 : steps);
+    world_.later(manner.works_for / steps, [this, task, next, steps, life] {
         if (life == life_)
-            progress(task, step + 1, steps);
+            progress(task, next, steps);
     });
 }
 
@@ -353,6 +374,14 @@ UploadDecision Harness::begin(const std::string& stream, std::uint64_t seq, std:
     return begin(r);
 }
 
+UploadId Harness::arriving(const std::string& stream, std::uint64_t seq) {
+    const UploadDecision decision = begin(stream, seq);
+    MR_CHECK(std::holds_alternative<UploadAdmitted>(decision), "an upload is let in");
+    const UploadId upload = std::get<UploadAdmitted>(decision).upload;
+    call([&](OrchestratorCore& core, TimePoint now) { core.upload_arrives(upload, now); });
+    return upload;
+}
+
 UploadOutcome Harness::finish(UploadId upload, const std::string& content, std::uint64_t bytes) {
     UploadOutcome outcome;
     call([&](OrchestratorCore& core, TimePoint now) {
@@ -413,6 +442,12 @@ void Harness::perform(const Effect& effect) {
     } else if (const auto* start = std::get_if<StartTransfer>(&effect)) {
         if (const auto found = transcoders_.find(start->to); found != transcoders_.end())
             found->second->start_transfer(start->transfer);
+    } else if (const auto* early = std::get_if<StartEarlyTransfer>(&effect)) {
+        if (const auto found = transcoders_.find(early->to); found != transcoders_.end())
+            found->second->start_transfer(early->transfer);
+    } else if (const auto* rest = std::get_if<FinishTransfer>(&effect)) {
+        if (const auto found = transcoders_.find(rest->to); found != transcoders_.end())
+            found->second->end_transfer(rest->transfer);
     } else if (const auto* commit = std::get_if<Commit>(&effect)) {
         commits.push_back(*commit);
         if (store_answers)

@@ -45,6 +45,7 @@ struct Manner {
     std::optional<ErrorKind> fails_with;
     bool crashes = false;           // with fails_with
     bool turns_away = false;        // fails without having started
+    bool fails_early = false;       // with fails_with: before the whole source has arrived
     bool lies = false;              // reports a size that was not asked for
     bool corrupts = false;          // what arrives is not what is reported
     bool keeps_renditions = false;  // reports, but nothing arrives
@@ -67,6 +68,7 @@ public:
     void beat();
     void receive(const Send& effect);
     void start_transfer(const TransferId& transfer);
+    void end_transfer(const TransferId& transfer);  // of one that was started early
 
     Manner manner;
     TranscoderKey key;
@@ -89,6 +91,7 @@ private:
     struct Work {
         Dispatch task;
         bool source_here = false;
+        bool open = false;  // more of its source is to come
         bool busy = false;
     };
     void on(const Welcome& m);
@@ -99,6 +102,7 @@ private:
     void run(const Dispatch& task);
     void progress(const Dispatch& task, int step, int steps);
     void finish(const Dispatch& task);
+    [[nodiscard]] bool is_open(const Dispatch& task) const;
     [[nodiscard]] bool holds(const Dispatch& task) const;
     void leave_queue(TaskId task, AttemptNo attempt);
 
@@ -131,6 +135,8 @@ public:
     [[nodiscard]] UploadDecision begin(const std::string& stream, std::uint64_t seq,
                                        std::uint64_t bytes = 1000);
     [[nodiscard]] UploadDecision begin(const UploadRequest& request);
+    // Let in, and its first bytes are here.
+    [[nodiscard]] UploadId arriving(const std::string& stream, std::uint64_t seq);
     [[nodiscard]] UploadOutcome finish(UploadId upload, const std::string& content,
                                        std::uint64_t bytes = 1000);
     UploadOutcome push(const std::string& stream, std::uint64_t seq,

@@ -24,6 +24,11 @@ TimePoint deadline_after(TimePoint now, std::int64_t left_ms) {
     return now + std::chrono::milliseconds(std::clamp<std::int64_t>(left_ms, 0, kLeftMax));
 }
 
+TimePoint open_deadline_after(TimePoint now, std::int64_t left_ms) {
+    constexpr std::int64_t kLeftMax = to_ms(std::chrono::hours(24));
+    return now + std::chrono::milliseconds(std::clamp<std::int64_t>(left_ms, 0, kLeftMax));
+}
+
 bool TaskTable::known(TaskRef ref) const {
     return tasks_.contains(ref) || std::find(ended_.begin(), ended_.end(), ref) != ended_.end();
 }

@@ -3,7 +3,8 @@
 //
 //   receiving -> waiting -> running -> sending -> gone
 //
-// `receiving` ends when the whole source is here, `waiting` when the slot's engine takes it,
+// `receiving` ends when the first bytes of the source are here (its end may come while the task waits or
+// runs), `waiting` when the slot's engine takes it,
 // `running` when the engine is done, `sending` when every rendition was handed over. The table also
 // remembers the tasks that ended last, so that a dispatch that is delivered twice is not done
 // twice.
@@ -30,11 +31,12 @@ struct Task {
     SlotNo slot;
     TaskStage stage = TaskStage::receiving;
     TimePoint accepted_at;
-    TimePoint received_at;
-    TimePoint deadline;     // the segment's, as far as we know it
-    TimePoint tell_at;      // next TaskProgress at the latest; waiting and running
-    TimePoint engine_seen;  // last sign of the engine; running
-    bool taken_up = false;  // by the engine: what it does from here on is the segment's doing
+    bool source_open = true;  // more of its source is to come
+    TimePoint received_at;    // the end of it
+    TimePoint deadline;       // the segment's, as far as we know it
+    TimePoint tell_at;        // next TaskProgress at the latest; waiting and running
+    TimePoint engine_seen;    // last sign of the engine; running
+    bool taken_up = false;    // by the engine: what it does from here on is the segment's doing
     Duration media_done{0};
     Duration media_total{0};
     std::int64_t frames = 0;
@@ -49,6 +51,8 @@ struct Task {
 // When a task dispatched with this much time left must be done. `left_ms` is the orchestrator's
 // word: clamped to what a segment can have.
 [[nodiscard]] TimePoint deadline_after(TimePoint now, std::int64_t left_ms);
+// Likewise for one whose source still arrives at the orchestrator: it has no deadline before its end is here.
+[[nodiscard]] TimePoint open_deadline_after(TimePoint now, std::int64_t left_ms);
 
 class TaskTable {
 public:

@@ -28,6 +28,10 @@ void TranscoderCore::on_payload(OrchestratorIndex orchestrator, const PayloadEnv
     impl_->on_payload(orchestrator, message, now);
 }
 
+void TranscoderCore::source_arrived(TaskRef task, TimePoint now) {
+    impl_->work(now, [&](Work& work) { work.source_arrived(task, now); });
+}
+
 void TranscoderCore::source_received(TaskRef task, TimePoint now) {
     impl_->work(now, [&](Work& work) { work.source_received(task, now); });
 }

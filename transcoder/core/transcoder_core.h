@@ -121,7 +121,8 @@ struct ExpectSource {
     std::uint64_t bytes = 0;
     bool operator==(const ExpectSource&) const = default;
 };
-// Give the task to the slot's engine. Renditions go out on the payload lane as they are finished.
+// Give the task to the slot's engine, with what of its source is here; the rest as it comes, its end once
+// source_received() was told. Renditions go out on the payload lane as they are finished.
 struct StartEngine {
     SlotNo slot;
     TaskRef task;
@@ -208,6 +209,8 @@ public:
     // Everything that arrives on the payload lane: LaneWelcome binds it, the rest shows that it
     // lives.
     void on_payload(OrchestratorIndex orchestrator, const PayloadEnvelope& message, TimePoint now);
+    // Some of the source is here: an engine may begin with it.
+    void source_arrived(TaskRef task, TimePoint now);
     // The whole source is here and its hash equals the dispatch's; or the transfer broke.
     void source_received(TaskRef task, TimePoint now);
     void source_failed(TaskRef task, const Error& problem, TimePoint now);

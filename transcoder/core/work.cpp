@@ -19,6 +19,10 @@ std::int64_t micros(Duration d) {
     return std::chrono::duration_cast<std::chrono::microseconds>(d).count();
 }
 
+bool silent_matters(const Task& task) {
+    return task.stage == TaskStage::running && !task.source_open;
+}
+
 std::string outcome_of(ErrorKind kind) {
     return kind == ErrorKind::bad_input ? "bad_input" : "failed";
 }
@@ -100,7 +104,8 @@ void Work::dispatch(OrchestratorIndex from, const Dispatch& dispatch, bool drain
     task.dispatch = dispatch;
     task.slot = *slot;
     task.accepted_at = now;
-    task.deadline = deadline_after(now, dispatch.time_left_ms);
+    task.deadline = dispatch.bytes == 0 ? open_deadline_after(now, dispatch.time_left_ms)
+                                        : deadline_after(now, dispatch.time_left_ms);
     slots_.enqueue(*slot, ref);
     outbox_.effect(ExpectSource{ref, dispatch.segment, dispatch.bytes});
     progress(task, now);
@@ -114,19 +119,32 @@ void Work::cancel(OrchestratorIndex from, const Cancel& cancel, TimePoint now) {
 
 // ---- transfers
 
-void Work::source_received(TaskRef ref, TimePoint now) {
+void Work::source_arrived(TaskRef ref, TimePoint now) {
     Task* task = tasks_.find(ref);
     if (task == nullptr || task->stage != TaskStage::receiving)
         return;
     task->stage = TaskStage::waiting;
-    task->received_at = now;
     progress(*task, now);
     start_next(task->slot, now);
 }
 
+void Work::source_received(TaskRef ref, TimePoint now) {
+    Task* task = tasks_.find(ref);
+    if (task == nullptr || !task->source_open)
+        return;
+    task->source_open = false;
+    task->received_at = task->engine_seen = now;
+    if (task->dispatch.bytes == 0) {
+        const Duration taken_for = std::chrono::milliseconds(
+            std::clamp<std::int64_t>(task->dispatch.duration_ms, 0, to_ms(std::chrono::hours(1))));
+        task->deadline = std::min(task->deadline, now + deadline_for(taken_for));
+    }
+    source_arrived(ref, now);
+}
+
 void Work::source_failed(TaskRef ref, const Error& problem, TimePoint now) {
     Task* task = tasks_.find(ref);
-    if (task != nullptr && task->stage == TaskStage::receiving)
+    if (task != nullptr && task->source_open)
         fail(*task, problem, false, now);
 }
 
@@ -193,6 +211,10 @@ void Work::engine_finished(SlotNo slot, TaskRef ref, const TranscodeReport& repo
     Task* task = running_in(slot, ref);
     if (task == nullptr)
         return;
+    if (task->source_open)
+        return fail(*task,
+                    error(ErrorKind::internal, "the engine was done before its source had arrived"),
+                    false, now);
     task->stage = TaskStage::sending;
     task->finished = TaskFinished{ref.task, ref.attempt, report, seam};
     StageTimes& times = task->finished->report.times;
@@ -258,7 +280,7 @@ void Work::fail(Task& task, const Error& problem, bool suspect, TimePoint now) {
 void Work::cut_transfers(OrchestratorIndex which, TimePoint now) {
     for (const TaskRef& ref : tasks_.of(which)) {
         const Task* task = tasks_.find(ref);
-        if (task != nullptr && task->stage == TaskStage::receiving)
+        if (task != nullptr && task->source_open)
             end(ref, "failed", now);
     }
 }
@@ -303,7 +325,7 @@ void Work::progress(Task& task, TimePoint now) {
 
 TimePoint Work::due(const Task& task) const {
     TimePoint when = task.deadline;
-    if (task.stage == TaskStage::running)
+    if (silent_matters(task))
         when = std::min(when, task.engine_seen + config_.engine_silence);
     if (task.stage == TaskStage::running || task.stage == TaskStage::waiting)
         when = std::min(when, task.tell_at);
@@ -319,7 +341,7 @@ std::optional<TimePoint> Work::next_deadline() const {
 
 void Work::expire(Task& task, TimePoint now) {
     const TimePoint silent = task.engine_seen + config_.engine_silence;
-    if (task.stage == TaskStage::running && now >= silent) {
+    if (silent_matters(task) && now >= silent) {
         // A loop without an end costs an engine just as a crash does.
         const bool suspect = task.taken_up && now <= silent + kTimerLateMax;
         return fail(task, error(ErrorKind::timeout, "the engine made no progress"), suspect, now);

@@ -6,7 +6,9 @@
 // - A dispatch needs a slot of its session and room in its queue; else it is refused as overloaded,
 //   not started. The same (task, attempt) twice is one task.
 // - Strictly in dispatch order within a slot. Why: a session's segments are wanted in order.
-// - An engine that is silent for engine_silence, or at work past the deadline, is stopped.
+// - An engine begins with the first bytes of a source. One that is silent for engine_silence after it got the
+//   last, or at work past the deadline, is stopped.
+//   Why only after the last: before, it may have nothing to work on.
 // - A crash or silence after the engine took the task up makes the segment a suspect; before that it
 //   says nothing about it.
 // - TaskFinished is said when every rendition is on the payload lane, not before.
@@ -45,6 +47,7 @@ public:
     void dispatch(OrchestratorIndex from, const Dispatch& dispatch, bool draining, TimePoint now);
     void cancel(OrchestratorIndex from, const Cancel& cancel, TimePoint now);
 
+    void source_arrived(TaskRef ref, TimePoint now);
     void source_received(TaskRef ref, TimePoint now);
     void source_failed(TaskRef ref, const Error& problem, TimePoint now);
     void renditions_sent(TaskRef ref, TimePoint now);

@@ -203,6 +203,15 @@ private:
     std::vector<RenditionReport> done_;
 };
 
+// A source that is still being uploaded comes at the pace of the stream: what counts is how long the engine would
+// have worked on it. Waiting that went on beside work is no waiting.
+void leave_out_waiting(StageTimes& times, Duration starved) {
+    const std::int64_t waited =
+        std::chrono::duration_cast<std::chrono::microseconds>(starved).count();
+    const std::int64_t worked = times.decode_us + times.scale_us + times.encode_us;
+    times.total_us = std::max(times.total_us - waited, std::min(times.total_us, worked));
+}
+
 void work_on(const Job& job, Channel& channel, int socket) {
     channel.send(EngineProgress{});
     Reporter reporter(channel, job.task.seq);
@@ -213,12 +222,15 @@ void work_on(const Job& job, Channel& channel, int socket) {
                                           static_cast<int>(job.task.threads),
                                           job.task.allow_audio_only};
     auto report = media::transcode(*job.source, request, reporter, job.cancel);
-    if (report)
-        channel.send(EngineFinished{reporter.complete(std::move(*report))});
-    else if (report.error().kind == ErrorKind::overloaded)
+    if (!report && report.error().kind == ErrorKind::overloaded)
         end_with(kExitOutOfMemory, words_of(socket), 0);  // what is left of the heap is no use
-    else
-        channel.send(EngineFailed{report.error().kind, report.error().message});
+    if (!report)
+        return channel.send(EngineFailed{report.error().kind, report.error().message});
+    // A container may end before its file does: what is behind it has to be here, too, before anybody may say
+    // that the source was whole.
+    job.source->await_end(job.cancel);
+    leave_out_waiting(report->times, job.source->starved());
+    channel.send(EngineFinished{reporter.complete(std::move(*report))});
 }
 
 }  // namespace

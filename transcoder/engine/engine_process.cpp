@@ -259,9 +259,7 @@ private:
             callbacks_.on_lost(death, why);
     }
 
-    static PayloadPtr make_empty() {
-        return std::make_shared<const Payload>(nullptr, std::vector<Block>{}, 0);
-    }
+    static PayloadPtr make_empty() { return std::make_shared<const Payload>(nullptr, 0); }
 
     Loop& loop_;
     Callbacks callbacks_;

@@ -29,7 +29,9 @@ void SocketSource::stop() {
 
 std::size_t SocketSource::read(std::span<std::uint8_t> out) {
     std::unique_lock lock(mutex_);
+    const auto began = std::chrono::steady_clock::now();
     changed_.wait(lock, [&] { return !waiting_.empty() || finished_ || stopped_; });
+    starved_ += std::chrono::steady_clock::now() - began;
     if (waiting_.empty())
         return 0;
     const std::vector<std::uint8_t>& front = waiting_.front();
@@ -41,6 +43,16 @@ std::size_t SocketSource::read(std::span<std::uint8_t> out) {
         front_used_ = 0;
     }
     return count;
+}
+
+void SocketSource::await_end(const media::CancelToken& cancel) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return finished_ || cancel.cancelled(); });
+}
+
+Duration SocketSource::starved() {
+    const std::lock_guard lock(mutex_);
+    return starved_;
 }
 
 }  // namespace millrace::engine

@@ -23,6 +23,10 @@ public:
 
     std::size_t read(std::span<std::uint8_t> out) override;
     void stop() override;
+    // Until finish() was called, or the task cancelled and stop() called.
+    void await_end(const media::CancelToken& cancel);
+    // How long read() had nothing to give.
+    [[nodiscard]] Duration starved();
 
 private:
     std::mutex mutex_;
@@ -31,6 +35,7 @@ private:
     std::uint64_t bytes_max_;
     std::uint64_t received_ = 0;
     std::size_t front_used_ = 0;
+    Duration starved_{0};
     bool finished_ = false;
     bool stopped_ = false;
 };

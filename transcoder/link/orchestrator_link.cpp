@@ -48,6 +48,7 @@ public:
     void send_control(FromTranscoder message);
     void send_payload(const PayloadEnvelope& message);
     void expect_source(TaskRef task, const SegmentKey& segment, std::uint64_t bytes);
+    PayloadPtr take_source(TaskRef task) { return intake_.take({task.task, task.attempt}); }
     Result<void> add_rendition(TaskRef task, std::uint32_t index, PayloadPtr payload,
                                const Sha256& sha256);
     void complete_renditions(TaskRef task);
@@ -294,6 +295,8 @@ void OrchestratorLink::Impl::settle(TaskRef task, const SourceIntake::Outcome& o
         parts_.events.link_source(task, outcome.payload);
     else if (outcome.broken)
         parts_.events.link_source_broken(task, *outcome.broken);
+    else if (outcome.arrived)
+        parts_.events.link_source_arrived(task);
 }
 
 void OrchestratorLink::Impl::on_abort(const TransferAbort& abort) {
@@ -379,6 +382,9 @@ void OrchestratorLink::send_payload(const PayloadEnvelope& message) {
 }
 void OrchestratorLink::expect_source(TaskRef task, const SegmentKey& segment, std::uint64_t bytes) {
     impl_->expect_source(task, segment, bytes);
+}
+PayloadPtr OrchestratorLink::take_source(TaskRef task) {
+    return impl_->take_source(task);
 }
 Result<void> OrchestratorLink::add_rendition(TaskRef task, std::uint32_t index, PayloadPtr payload,
                                              const Sha256& sha256) {

@@ -36,7 +36,10 @@ public:
     virtual void link_event(OrchestratorIndex from, LaneEvent event) = 0;
     virtual void link_control(OrchestratorIndex from, const FromOrchestrator& message) = 0;
     virtual void link_payload(OrchestratorIndex from, const PayloadEnvelope& message) = 0;
-    virtual void link_source(TaskRef task, PayloadPtr source) = 0;
+    // Bytes of its source are here: take_source() has them.
+    virtual void link_source_arrived(TaskRef task) = 0;
+    // All of it is here and is what was dispatched; `rest` is what was not taken.
+    virtual void link_source(TaskRef task, PayloadPtr rest) = 0;
     virtual void link_source_broken(TaskRef task, const Error& problem) = 0;
     virtual void link_renditions_sent(TaskRef task) = 0;
 };
@@ -79,6 +82,8 @@ public:
     void send_payload(const PayloadEnvelope& message);
 
     void expect_source(TaskRef task, const SegmentKey& segment, std::uint64_t bytes);
+    // What has arrived since it was taken last; null if nothing.
+    [[nodiscard]] PayloadPtr take_source(TaskRef task);
     // overloaded: more renditions are on their way than there are places.
     [[nodiscard]] Result<void> add_rendition(TaskRef task, std::uint32_t index, PayloadPtr payload,
                                              const Sha256& sha256);

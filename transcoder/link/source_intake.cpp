@@ -28,7 +28,16 @@ SourceIntake::Outcome SourceIntake::expect(Attempt attempt, std::uint64_t bytes,
     transfer.expected = Expected{bytes, sha256};
     if (transfer.incoming.payload())
         return complete(attempt, transfer);
-    return {.credit = std::exchange(transfer.withheld, {}), .payload = {}, .broken = {}};
+    return {.credit = std::exchange(transfer.withheld, {}),
+            .arrived = transfer.incoming.bytes_received() > 0,
+            .payload = {},
+            .broken = {}};
+}
+
+PayloadPtr SourceIntake::take(Attempt attempt) {
+    const auto found = transfers_.find(attempt);
+    const bool expected = found != transfers_.end() && found->second.expected.has_value();
+    return expected ? found->second.incoming.take() : nullptr;
 }
 
 // A place for what is not expected yet; null when its attempt was dropped before.
@@ -70,7 +79,7 @@ SourceIntake::Outcome SourceIntake::on_chunk(const Chunk& chunk,
     }
     if (progress->complete)
         return complete(attempt, *transfer);
-    return {.credit = progress->credit, .payload = {}, .broken = {}};
+    return {.credit = progress->credit, .arrived = true, .payload = {}, .broken = {}};
 }
 
 // All of it is here and is what the sender says it is; is it what was dispatched?

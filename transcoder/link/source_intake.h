@@ -32,7 +32,8 @@ public:
     // What follows from a call: at most one of `payload` and `broken` ends the transfer.
     struct Outcome {
         std::optional<Credit> credit;
-        PayloadPtr payload;
+        bool arrived = false;  // bytes to take() are here
+        PayloadPtr payload;    // all is here: what was not taken
         std::optional<Error> broken;
         bool unexpected = false;  // a chunk that belongs to nothing; count it
     };
@@ -43,6 +44,8 @@ public:
     // The dispatch is here: `bytes` 0 = not known yet, an all-zero hash likewise.
     [[nodiscard]] Outcome expect(Attempt attempt, std::uint64_t bytes, const Sha256& sha256);
     [[nodiscard]] Outcome on_chunk(const Chunk& chunk, std::span<const std::uint8_t> body);
+    // What of an expected source has arrived and was not taken; null if nothing.
+    [[nodiscard]] PayloadPtr take(Attempt attempt);
     // The sender gave it up. Nothing when it was not expected.
     [[nodiscard]] std::optional<Error> on_abort(Attempt attempt, const std::string& reason);
     // Forgets it; chunks that still come are passed over.

@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <deque>
 #include <future>
+#include <map>
 #include <mutex>
 #include <thread>
 
@@ -38,6 +39,12 @@ public:
             decided(decision);
         });
     }
+    void upload_arrives(UploadId upload, ArrivingBodyPtr body) override {
+        post([this, upload, body = std::move(body)]() mutable {
+            arriving[upload] = std::move(body);
+            changed_.notify_all();
+        });
+    }
     void finish_upload(UploadId upload, PayloadPtr body, Sha256 sha256,
                        std::function<void(Answer)> answered) override {
         post([this, upload, body = std::move(body), sha256,
@@ -51,7 +58,10 @@ public:
         });
     }
     void abort_upload(UploadId upload) override {
-        post([this, upload] { aborted.push_back(upload); });
+        post([this, upload] {
+            arriving.erase(upload);
+            aborted.push_back(upload);
+        });
     }
     void open_session(SessionRequest request, std::function<void(OpenOutcome)> opened) override {
         post([this, request = std::move(request), opened = std::move(opened)] {
@@ -94,6 +104,7 @@ public:
     };
     // All of it belongs to the port's thread.
     std::vector<UploadRequest> begun;
+    std::map<UploadId, ArrivingBodyPtr> arriving;
     std::vector<Finished> finished;
     std::vector<UploadId> aborted;
     std::vector<SessionRequest> sessions;

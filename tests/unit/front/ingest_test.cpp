@@ -182,6 +182,60 @@ TEST_CASE("segments too large are 413, by length at once and by chunks while cou
     CHECK(fixture.begun() == (chunked ? 1 : 0));
 }
 
+TEST_CASE("the loop may have a segment's bytes before the last of them is here",
+          "[front][ingest]") {
+    FrontFixture fixture;
+    const std::string endpoint = fixture.front->local_endpoint();
+    RawClient client(
+        static_cast<std::uint16_t>(std::stoi(endpoint.substr(endpoint.rfind(':') + 1))));
+    const std::string half = kTs.substr(0, kTs.size() / 2);
+    client.send("PUT /live/cam/1.ts HTTP/1.1\r\nHost: x\r\nContent-Length: " +
+                std::to_string(kTs.size()) + "\r\n\r\n" + half);
+    REQUIRE(eventually(
+        [&] { return fixture.port.with([](FakePort& port) { return !port.arriving.empty(); }); }));
+    const auto body =
+        fixture.port.with([](FakePort& port) { return port.arriving.begin()->second; });
+    std::string arrived;
+    const auto take = [&] {
+        for (const Slice& piece : body->take())
+            arrived.append(piece.bytes.begin(), piece.bytes.end());
+    };
+    REQUIRE(eventually([&] {
+        take();
+        return arrived.size() >= half.size();
+    }));
+    CHECK(arrived == half);
+    client.send(kTs.substr(half.size()));
+    REQUIRE(eventually(
+        [&] { return fixture.port.with([](FakePort& port) { return !port.finished.empty(); }); }));
+    take();
+    CHECK(arrived == kTs);
+}
+
+TEST_CASE("pieces of a body wait in order, and whoever listens is told once", "[front][ingest]") {
+    ArrivingBody body;
+    const std::vector<std::uint8_t> bytes(3 * ArrivingBody::kPieceBytes);
+    const auto owner = std::make_shared<int>(1);
+    const std::span all(bytes);
+    int told = 0;
+    body.listen([&] { ++told; });
+    body.add({owner, all.first(100)});
+    CHECK(told == 0);  // too little to be worth a message
+    body.add({owner, all.subspan(100, ArrivingBody::kPieceBytes)});
+    body.add({owner, all.subspan(100 + ArrivingBody::kPieceBytes, 5)});
+    CHECK(told == 1);
+    const auto taken = body.take();
+    REQUIRE(taken.size() == 1);  // neighbours are one
+    CHECK(taken[0].bytes.size() == ArrivingBody::kPieceBytes + 105);
+    CHECK(body.take().empty());
+    body.add({owner, all.first(ArrivingBody::kPieceBytes)});
+    CHECK(told == 2);
+    (void)body.take();
+    body.listen(nullptr);
+    body.add({nullptr, all});
+    CHECK(told == 2);
+}
+
 TEST_CASE("an upload cut short is taken back within a second", "[front][ingest]") {
     FrontFixture fixture;
     const std::string endpoint = fixture.front->local_endpoint();

@@ -176,9 +176,9 @@ TEST_CASE("an answer given while the body is arriving interrupts it", "[http][bo
     const auto exchange = fixture.take_held();
     std::atomic<int> ended{0};
     std::atomic<int> seen{0};
-    exchange->read_body(
-        {1000, fixture.pool, [&](auto bytes) { seen += static_cast<int>(bytes.size()); }},
-        [&](Result<PayloadPtr> body) { ended = body ? 1 : 2; });
+    exchange->read_body({1000, fixture.pool,
+                         [&](auto bytes, const auto&) { seen += static_cast<int>(bytes.size()); }},
+                        [&](Result<PayloadPtr> body) { ended = body ? 1 : 2; });
     REQUIRE(eventually([&] { return seen == 3; }));
     exchange->respond(http::to_response({ApiCode::not_found, "the session has ended", {}}));
     CHECK(client.read_to("\r\n\r\n").starts_with("HTTP/1.1 404"));
@@ -218,7 +218,7 @@ TEST_CASE("a body that is only to be read to its end is not kept", "[http][body]
     Fixture fixture;
     fixture.router.on(http::Method::put, "/discard", [&](const auto& exchange, const auto&) {
         exchange->read_body({1'000'000, fixture.pool,
-                             [&](std::span<const std::uint8_t> bytes) {
+                             [&](std::span<const std::uint8_t> bytes, const auto&) {
                                  fixture.tapped += bytes.size();
                                  CHECK(fixture.pool->bytes_in_use() == 0);
                              },

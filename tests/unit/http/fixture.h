@@ -86,9 +86,9 @@ private:
     }
 
     void echo(const http::ExchangePtr& exchange) {
-        http::BodyOptions options{bytes_max, pool, [this](std::span<const std::uint8_t> bytes) {
-                                      tapped += bytes.size();
-                                  }};
+        http::BodyOptions options{
+            bytes_max, pool,
+            [this](std::span<const std::uint8_t> bytes, const auto&) { tapped += bytes.size(); }};
         exchange->read_body(std::move(options), [this, exchange](Result<PayloadPtr> body) {
             ++bodies;
             if (!body) {

@@ -253,3 +253,40 @@ TEST_CASE("random growth, sending, delivery and credit agree with a string of by
     }
     CHECK(pool()->bytes_in_use() == 0);
 }
+
+TEST_CASE("a payload that was sent piece by piece ends as the whole it became") {
+    for (const std::size_t before : {std::size_t{0}, std::size_t{1}, std::size_t{100'000},
+                                     kBlockBytes, kBlockBytes + 1, 2 * kBlockBytes + 5}) {
+        const auto bytes = pattern(2 * kBlockBytes + 5);
+        const PayloadPtr whole = make_payload(pool(), bytes);
+        OutgoingTransfer out(kId);
+        out.append({nullptr, std::span(bytes).first(before)});
+        IncomingTransfer in(kId, pool(), kLimit);
+        std::vector<std::uint8_t> taken;
+        bool complete = false;
+        const auto carry = [&] {
+            while (out.ready()) {
+                const auto next = out.next();
+                out.sent();
+                const auto progress = in.on_chunk(next.chunk, next.body.bytes);
+                REQUIRE(progress);
+                complete = progress->complete;
+            }
+        };
+        carry();
+        CHECK_FALSE(complete);
+        const PayloadPtr first = in.take();
+        REQUIRE((first != nullptr) == (before > 0));
+        if (first != nullptr)
+            taken = bytes_of(first);
+        CHECK(taken.size() == before);
+        CHECK(in.take() == nullptr);
+        out.finish(whole, sha256_of(bytes));
+        carry();
+        REQUIRE(complete);
+        const auto rest = bytes_of(in.payload());
+        taken.insert(taken.end(), rest.begin(), rest.end());
+        CHECK(taken == bytes);
+        CHECK(in.sha256() == sha256_of(bytes));
+    }
+}

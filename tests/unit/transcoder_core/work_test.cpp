@@ -372,6 +372,75 @@ TEST_CASE("a source that breaks ends the attempt before it started", "[transcode
     CHECK(rig.all<StartEngine>().empty());
 }
 
+TEST_CASE("an engine begins with the first bytes, and its silence counts from the last on",
+          "[transcoder][work]") {
+    Rig rig;
+    rig.join();
+    rig.reserve("a");
+    Dispatch arriving = a_dispatch(1, "a");
+    arriving.bytes = 0;
+    arriving.duration_ms = 0;
+    arriving.time_left_ms = 600'000;
+    rig.receive(kFirst, arriving);
+    CHECK(rig.all<StartEngine>().empty());
+    rig.core.source_arrived(ref(1), rig.now);
+    rig.core.source_arrived(ref(1), rig.now);
+    CHECK(rig.all<StartEngine>().size() == 1);
+    rig.pass(50s);  // longer than a whole segment may take
+    CHECK(rig.sent<TaskFailed>().empty());
+    rig.received(1);
+    SECTION("silent from the end on") {
+        rig.pass(1300ms);
+        CHECK(rig.all<StopEngine>().empty());
+        rig.pass(200ms);
+        REQUIRE(rig.sent<TaskFailed>().size() == 1);
+        CHECK(rig.sent<TaskFailed>()[0].kind == ErrorKind::timeout);
+        CHECK(rig.all<StopEngine>().size() == 1);
+    }
+    SECTION("at work past the deadline that began with the end") {
+        for (int i = 1; i <= 12; ++i) {
+            rig.pass(1s);
+            rig.core.engine_progress(kSlot0, ref(1), i * 40ms, 0ms, i, rig.now);
+        }
+        REQUIRE(rig.sent<TaskFailed>().size() == 1);
+        CHECK(rig.sent<TaskFailed>()[0].kind == ErrorKind::timeout);
+    }
+    SECTION("done in time") {
+        rig.finish(kSlot0, ref(1));
+        rig.core.renditions_sent(ref(1), rig.now);
+        CHECK(rig.sent<TaskFinished>().size() == 1);
+    }
+}
+
+TEST_CASE("a source that breaks under an engine stops it", "[transcoder][work]") {
+    Rig rig;
+    rig.join();
+    rig.reserve("a");
+    rig.receive(kFirst, a_dispatch(1, "a"));
+    rig.core.source_arrived(ref(1), rig.now);
+    SECTION("broken") {
+        rig.core.source_failed(ref(1), error(ErrorKind::disconnected, "hash"), rig.now);
+        REQUIRE(rig.sent<TaskFailed>().size() == 1);
+        CHECK(rig.sent<TaskFailed>()[0].kind == ErrorKind::disconnected);
+        CHECK(rig.sent<TaskFailed>()[0].started);
+    }
+    SECTION("given up") {
+        rig.receive(kFirst, Cancel{TaskId{1}, AttemptNo{1}, CancelReason::superseded});
+        CHECK(rig.sent<TaskFailed>().empty());
+    }
+    SECTION("cut off") {
+        rig.event(LaneEvent::lost);
+    }
+    SECTION("done before its end was here: not with these bytes") {
+        rig.core.engine_finished(kSlot0, ref(1), {}, {}, rig.now);
+        REQUIRE(rig.sent<TaskFailed>().size() == 1);
+        CHECK(rig.sent<TaskFailed>()[0].kind == ErrorKind::internal);
+        CHECK(rig.sent<TaskFinished>().empty());
+    }
+    CHECK(rig.all<StopEngine>().size() == 1);
+    CHECK(rig.all<DropTask>().size() == 1);
+}
+
 TEST_CASE("events about unknown tasks and slots change nothing", "[transcoder][work]") {
     Rig rig;
     rig.join();

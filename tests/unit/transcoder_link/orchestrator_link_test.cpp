@@ -31,6 +31,7 @@ struct Diary final : LinkEvents {
     std::vector<LaneEvent> events;
     std::vector<FromOrchestrator> control;
     std::vector<PayloadEnvelope> payload;
+    std::map<TaskRef, int> arrivals;
     std::map<TaskRef, PayloadPtr> sources;
     std::map<TaskRef, Error> broken;
     std::vector<TaskRef> sent;
@@ -42,6 +43,7 @@ struct Diary final : LinkEvents {
     void link_payload(OrchestratorIndex, const PayloadEnvelope& message) override {
         payload.push_back(message);
     }
+    void link_source_arrived(TaskRef task) override { ++arrivals[task]; }
     void link_source(TaskRef task, PayloadPtr source) override { sources[task] = source; }
     void link_source_broken(TaskRef task, const Error& problem) override {
         broken.emplace(task, problem);
@@ -292,6 +294,7 @@ TEST_CASE_METHOD(Pair, "a source arrives whole, under credit", "[transcoder][lan
         }
         return diary.sources.contains(kTask);
     });
+    CHECK(diary.arrivals[kTask] > 0);
     CHECK(bytes_of(diary.sources[kTask]) == source.bytes);
     CHECK(link->counters().bytes_received == source.bytes.size());
 }

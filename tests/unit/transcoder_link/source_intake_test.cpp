@@ -33,6 +33,27 @@ TEST_CASE("an expected source is complete with its last chunk and gets credit on
     CHECK(intake.size() == 0);
 }
 
+TEST_CASE("a source may be taken as it arrives; what is left comes with its end",
+          "[transcoder][intake]") {
+    auto intake = an_intake();
+    const CutSource source{.bytes = pattern(1024 * 1024)};
+    const auto before = intake.on_chunk(source.chunk(0), source.body(0));
+    CHECK_FALSE(before.arrived);  // nobody expects it yet
+    CHECK(intake.take(kAttempt) == nullptr);
+    CHECK(intake.expect(kAttempt, 0, {}).arrived);
+    auto got = bytes_of(intake.take(kAttempt));
+    CHECK(intake.take(kAttempt) == nullptr);
+    CHECK(intake.on_chunk(source.chunk(1), source.body(1)).arrived);
+    for (std::size_t i = 2; i < source.chunks(); ++i) {
+        const auto outcome = intake.on_chunk(source.chunk(i), source.body(i));
+        if (!outcome.payload)
+            continue;
+        const auto rest = bytes_of(outcome.payload);
+        got.insert(got.end(), rest.begin(), rest.end());
+    }
+    CHECK(got == source.bytes);
+}
+
 TEST_CASE("a small source may be here before its dispatch", "[transcoder][intake]") {
     auto intake = an_intake();
     const CutSource source{.bytes = pattern(1000)};
