@@ -127,8 +127,7 @@ void set_x265(const EncoderSettings& settings, AVCodecContext& context, av::Opti
     context.keyint_min = -1;
     // All-intra by asking for each picture: told beforehand, x265 would name a profile that few
     // players take.
-    std::string params = "log-level=none:info=0:open-gop=0:keyint=-1:min-keyint=1000000";
-    params += ":pools=" + (settings.threads > 1 ? std::to_string(settings.threads) : "none");
+    std::string params = "log-level=none:info=0:open-gop=0:keyint=-1:min-keyint=1000000:pools=none";
     if (is_constant_bitrate(spec))
         params += ":strict-cbr=1";
     options.set("x265-params", params);
@@ -146,7 +145,8 @@ void set_aom_family(const EncoderSettings& settings, AVCodecContext& context,
     }
     context.gop_size = spec.gop_ms == kGopIntra ? 0 : kKeyIntervalNever;
     context.keyint_min = context.gop_size;  // equal: no key frames of its own choice
-    options.set("row-mt", 0);
+    context.thread_count = settings.threads;
+    options.set("row-mt", 0);  // with it, the bytes depend on the number of threads
 }
 
 void set_vpx(const EncoderSettings& settings, AVCodecContext& context, av::Options& options) {
@@ -186,7 +186,7 @@ void apply(const EncoderSettings& settings, AVCodecContext& context, av::Options
     context.height = settings.shape.size.height;
     context.pix_fmt = settings.shape.format;
     context.sample_aspect_ratio = {1, 1};
-    context.thread_count = settings.threads;
+    context.thread_count = 1;
     if (settings.headers_apart)
         context.flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
     set_time(context, settings.rate);

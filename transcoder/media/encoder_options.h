@@ -2,7 +2,10 @@
 // How a rendition spec is put to each encoder: libx264, libx265, libvpx-vp9 and libaom-av1.
 //
 // What all of them promise: key frames only where they are asked for, closed GOPs, headers that
-// depend on the settings alone, and with one thread the same bytes from the same pictures.
+// depend on the settings alone, and the same bytes from the same pictures, whatever `threads` says.
+// libvpx and libaom keep the last one with several threads as long as only tiles are divided among
+// them. libx264 and libx265 do not and always have one: with a ceiling libx264's bytes differ from
+// run to run with two (measured), and without one they depend on their number.
 // SVT-AV1 is faster than libaom but is not used: through FFmpeg 5.1 it ignores asked key frames.
 //
 // Thread: any; pure functions.
@@ -23,7 +26,7 @@ struct EncoderSettings {
     const RenditionSpec* spec = nullptr;
     Shape shape;
     NominalRate rate;
-    int threads = 1;
+    int threads = 1;                // where they do not change the bytes
     bool headers_apart = false;     // parameter sets in the context's extradata, not in packets
     bool captions = true;           // keep captions that ride on the pictures (H.264 only)
     const AVFrame* like = nullptr;  // a picture whose colour tags hold for all

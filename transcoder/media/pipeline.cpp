@@ -21,6 +21,13 @@ bool is_headless(const AVCodecParameters& parameters, const AVPacket& packet) {
            (packet.size < kAdtsHeader || packet.data[0] != 0xff || (packet.data[1] & 0xf0) != 0xf0);
 }
 
+// What a picture keeps in memory while it waits.
+std::size_t picture_bytes(const AVFrame& picture) {
+    const int bytes = av_image_get_buffer_size(static_cast<AVPixelFormat>(picture.format),
+                                               picture.width, picture.height, 1);
+    return static_cast<std::size_t>(std::max(bytes, 0));
+}
+
 }  // namespace
 
 Pipeline::Pipeline(ByteSource& source, const TranscodeRequest& request, TranscodeObserver& observer,
@@ -161,21 +168,21 @@ Result<void> Pipeline::on_audio(av::PacketPtr packet) {
     packet->dts = packet->pts;
     last_audio_ = packet->pts;
     audio_end_ = packet->pts + packet->duration;
-    if (!renditions_open_) {
+    if (!workshop_) {
         if (early_audio_.size() >= kEarlyAudioMax)
             return error(ErrorKind::bad_input, "too much audio before the first picture");
         early_audio_.push_back(std::move(packet));
         return {};
     }
-    for (const auto& rendition : renditions_)
-        MR_TRY(rendition->push_audio(*packet));
+    for (std::size_t n = 0; n < plans_.size(); ++n)
+        workshop_->push_audio(n, *packet);
     return {};
 }
 
 Result<void> Pipeline::decode(const AVPacket* packet) {
     std::int64_t& decode_us = report_.times.decode_us;
     if (packet != nullptr)
-        MR_TRY(offer_source(*packet));
+        offer_source(*packet);
     MR_TRY(video_->send(packet, decode_us));
     while (true) {
         const auto picture = video_->next(decode_us);
@@ -188,32 +195,41 @@ Result<void> Pipeline::decode(const AVPacket* packet) {
 }
 
 // Renditions that may be copies of the source want its packets, from the first on.
-Result<void> Pipeline::offer_source(const AVPacket& packet) {
+void Pipeline::offer_source(const AVPacket& packet) {
     if (!may_copy_)
-        return {};
-    if (!renditions_open_) {
+        return;
+    if (!workshop_) {
         av::PacketPtr early = av::make_packet();
         MR_CHECK(av_packet_ref(early.get(), &packet) >= 0, "out of memory");
         early_video_.push_back(std::move(early));
     }
-    for (const auto& rendition : renditions_)
-        rendition->push_source(packet);
-    return {};
+    for (std::size_t n = 0; n < plans_.size(); ++n)
+        if (plans_[n].wants_source)
+            workshop_->push_source(n, packet);
 }
 
 Result<void> Pipeline::show(const std::shared_ptr<Picture>& picture) {
-    if (!renditions_open_)
+    if (!workshop_)
         MR_TRY(open_renditions(&picture->source(), picture->at()));
     progress_ = {to_duration(picture->at() - *video_->first()), video_->frames()};
-    for (const auto& rendition : renditions_) {
-        MR_TRY(rendition->push(picture, *scalers_));
-        MR_TRY(pulse());
-    }
-    return {};
+    std::vector<Order> orders;
+    for (std::size_t n = 0; n < plans_.size(); ++n)
+        if (plans_[n].sampler)
+            MR_TRY(place(n, plans_[n].sampler->push(picture, shots_), orders));
+    MR_TRY(workshop_->push(std::move(orders)));
+    return pulse();
 }
 
-Result<void> Pipeline::open_renditions(const AVFrame* first, Ticks at) {
-    renditions_open_ = true;
+// What the sampler has just put out, as orders.
+Result<void> Pipeline::place(std::size_t rendition, const Result<void>& sampled,
+                             std::vector<Order>& orders) {
+    for (Shot& shot : shots_)
+        orders.push_back({rendition, std::move(shot)});
+    shots_.clear();
+    return sampled;
+}
+
+SegmentFacts Pipeline::facts_from(const AVFrame* first, Ticks at) {
     SegmentFacts facts;
     facts.first = at;
     facts.like = first;
@@ -223,15 +239,22 @@ Result<void> Pipeline::open_renditions(const AVFrame* first, Ticks at) {
         facts.origin = origin_ = floor_div(at, kWrap) * kWrap;
     if (demuxer_->audio() != nullptr)
         facts.audio = demuxer_->audio()->parameters.get();
-    if (first != nullptr) {
-        const Display display = display_of(*demuxer_->video(), *first, request_.limits);
-        scalers_.emplace(display.rotation);
-        facts.display = display.size;
-        facts.rate = demuxer_->video()->rate;
-        facts.video = demuxer_->video();
-        report_.source.size = facts.display;
-    }
+    if (first == nullptr)
+        return facts;
+    const Display display = display_of(*demuxer_->video(), *first, request_.limits);
+    facts.display = display.size;
+    facts.rotation = display.rotation;
+    facts.rate = demuxer_->video()->rate;
+    facts.video = demuxer_->video();
+    report_.source.size = facts.display;
+    return facts;
+}
+
+Result<void> Pipeline::open_renditions(const AVFrame* first, Ticks at) {
+    const SegmentFacts facts = facts_from(first, at);
+    scalers_.emplace(facts.rotation);
     report_.source.start_us = to_us(at - facts.origin);
+    std::vector<std::unique_ptr<Rendition>> renditions;
     for (std::uint32_t index = 0; index < request_.ladder.size(); ++index) {
         const RenditionSpec& spec = request_.ladder[index];
         if (first != nullptr && falls_away(spec, facts.display)) {
@@ -240,19 +263,24 @@ Result<void> Pipeline::open_renditions(const AVFrame* first, Ticks at) {
                                            " is larger than the source's " + text(facts.display)});
             continue;
         }
-        auto rendition = Rendition::open(spec, index, facts, request_, report_.times);
-        if (!rendition)
-            return rendition.error();
-        renditions_.push_back(std::move(*rendition));
+        renditions.push_back(std::make_unique<Rendition>(spec, index, facts, request_));
+        Plan& plan = plans_.emplace_back();
+        plan.wants_source = renditions.back()->wants_source();
+        if (renditions.back()->wants_pictures())
+            plan.sampler.emplace(spec, facts.origin, request_.limits.frames);
     }
-    for (const av::PacketPtr& packet : std::exchange(early_video_, {}))
-        for (const auto& rendition : renditions_)
-            rendition->push_source(*packet);
-    // Small pictures first: their finishing must not wait for the large ones'.
-    std::ranges::stable_sort(renditions_, {}, [](const auto& r) { return r->size().pixels(); });
-    for (const av::PacketPtr& packet : std::exchange(early_audio_, {}))
-        for (const auto& rendition : renditions_)
-            MR_TRY(rendition->push_audio(*packet));
+    workshop_ = std::make_unique<Workshop>(std::move(renditions), *scalers_,
+                                           first != nullptr ? picture_bytes(*first) : 0, cancel_);
+    MR_TRY(workshop_->start());
+    for (std::size_t n = 0; n < plans_.size(); ++n) {
+        if (plans_[n].wants_source)
+            for (const av::PacketPtr& packet : early_video_)
+                workshop_->push_source(n, *packet);
+        for (const av::PacketPtr& packet : early_audio_)
+            workshop_->push_audio(n, *packet);
+    }
+    early_video_.clear();
+    early_audio_.clear();
     return {};
 }
 
@@ -284,24 +312,44 @@ Result<void> Pipeline::finish_without_video() {
 }
 
 Result<void> Pipeline::finish_renditions(Ticks end) {
-    std::optional<ScalerBank> none;
-    ScalerBank& scalers = scalers_ ? *scalers_ : none.emplace(0);
-    for (auto& rendition : renditions_) {
-        auto finished = rendition->finish(end, scalers, [this] { return pulse(); });
-        if (!finished)
-            return finished.error();
-        if (rendition->audio_recoded())
-            report_.warnings.push_back(
-                "rendition \"" + finished->report.name + "\": the " + demuxer_->audio()->label +
-                " cannot be carried in its container and was encoded as AAC");
-        add_data(*finished);
-        findings_.captions_lost += static_cast<int>(rendition->captions_lost());
-        report_.renditions.push_back(finished->report);
-        observer_.rendition_done(std::move(finished->report), std::move(finished->bytes));
-        rendition.reset();  // its memory is free before the next one is finished
+    std::vector<Order> orders;
+    std::vector<Rendition::Ending> endings(plans_.size(), {end, std::nullopt});
+    for (std::size_t n = 0; n < plans_.size(); ++n) {
+        auto& sampler = plans_[n].sampler;
+        if (!sampler)
+            continue;
+        MR_TRY(place(n, sampler->finish(end, shots_), orders));
+        endings[n].shown = sampler->shown_until();
+        findings_.captions_lost += static_cast<int>(sampler->captions_lost());
     }
+    MR_TRY(workshop_->push(std::move(orders)));
+    workshop_->finish(endings);
+    while (report_.renditions.size() < plans_.size()) {
+        auto done = workshop_->next();
+        if (!done)
+            return done.error();
+        MR_TRY(pulse());
+        if (*done)
+            hand_out(std::move(**done));
+    }
+    report_.times.scale_us += workshop_->scale_us();
     std::ranges::sort(report_.renditions, {}, &RenditionReport::index);
     return {};
+}
+
+void Pipeline::hand_out(Workshop::Done done) {
+    Rendition::Finished& finished = done.finished;
+    if (finished.audio_recoded)
+        report_.warnings.push_back("rendition \"" + finished.report.name + "\": the " +
+                                   demuxer_->audio()->label +
+                                   " cannot be carried in its container and was encoded as AAC");
+    add_data(finished);
+    findings_.captions_lost += static_cast<int>(finished.captions_lost);
+    report_.times.decode_us += finished.times.decode_us;
+    report_.times.scale_us += finished.times.scale_us;
+    report_.times.encode_us += finished.times.encode_us;
+    report_.renditions.push_back(finished.report);
+    observer_.rendition_done(std::move(finished.report), std::move(finished.bytes));
 }
 
 void Pipeline::add_data(Rendition::Finished& finished) {
@@ -343,7 +391,7 @@ void Pipeline::collect_warnings() {
 }
 
 Result<TranscodeReport> Pipeline::finish() {
-    if (!renditions_open_) {
+    if (!workshop_) {
         MR_TRY(finish_without_video());
     } else {
         const Ticks end = video_->end();

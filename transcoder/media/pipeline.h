@@ -1,6 +1,6 @@
 #pragma once
-// One run of the pipeline over one segment: reads on a thread of its own, decodes, scales and
-// encodes on the caller's.
+// One run of the pipeline over one segment: reads on a thread of its own, decodes on the caller's,
+// scales and encodes on those of the workshop.
 //
 // Private to transcoder/media; transcode() is the door. Thread: the caller's, see transcode.h.
 
@@ -9,9 +9,9 @@
 #include <thread>
 
 #include "transcoder/media/packet_queue.h"
-#include "transcoder/media/rendition.h"
 #include "transcoder/media/timed_data.h"
 #include "transcoder/media/video_source.h"
+#include "transcoder/media/workshop.h"
 
 namespace millrace::media {
 
@@ -42,14 +42,18 @@ private:
     [[nodiscard]] Result<void> take_packet(Demuxer::Packet packet);
     [[nodiscard]] Result<void> on_audio(av::PacketPtr packet);
     [[nodiscard]] Result<void> decode(const AVPacket* packet);
-    [[nodiscard]] Result<void> offer_source(const AVPacket& packet);
+    void offer_source(const AVPacket& packet);
     [[nodiscard]] Result<void> show(const std::shared_ptr<Picture>& picture);
+    [[nodiscard]] Result<void> place(std::size_t rendition, const Result<void>& sampled,
+                                     std::vector<Order>& orders);
     [[nodiscard]] Result<void> open_renditions(const AVFrame* first, Ticks at);
+    [[nodiscard]] SegmentFacts facts_from(const AVFrame* first, Ticks at);
     [[nodiscard]] Result<void> pulse();
 
     [[nodiscard]] Result<TranscodeReport> finish();
     [[nodiscard]] Result<void> finish_without_video();
     [[nodiscard]] Result<void> finish_renditions(Ticks end);
+    void hand_out(Workshop::Done done);
     void add_data(Rendition::Finished& finished);
     void report_splices(Ticks first);
     [[nodiscard]] Error no_video();
@@ -68,7 +72,13 @@ private:
     std::atomic<Ticks> known_length_{0};  // of the segment, set by the reader at its end
     std::unique_ptr<VideoSource> video_;  // null: the segment has no video stream
     std::optional<ScalerBank> scalers_;
-    std::vector<std::unique_ptr<Rendition>> renditions_;
+    // Of the renditions, numbered as in the workshop.
+    struct Plan {
+        std::optional<Sampler> sampler;  // none: wants no pictures
+        bool wants_source = false;
+    };
+    std::vector<Plan> plans_;
+    std::vector<Shot> shots_;  // just sampled
     std::optional<TimedData> data_;
     std::optional<Ticks> decoded_at_;         // of the last video packet
     Ticks origin_ = 0;                        // zero of the source's clock
@@ -76,12 +86,12 @@ private:
     std::vector<av::PacketPtr> early_audio_;  // until the first picture has come
     std::optional<Ticks> last_audio_;         // decoding time
     Ticks audio_end_ = 0;
-    bool renditions_open_ = false;
     bool announced_ = false;
     Findings findings_;
     Progress progress_;
     TranscodeReport report_;
-    std::jthread reader_;  // last: ends first
+    std::unique_ptr<Workshop> workshop_;  // from the first picture on
+    std::jthread reader_;                 // last: ends first
 };
 
 }  // namespace millrace::media

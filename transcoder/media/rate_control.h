@@ -39,6 +39,8 @@ public:
     void opened(AVCodecContext& context) const;
     // True when a quick start's first packet takes more than it may; it must not be used then.
     [[nodiscard]] bool overspent(const AVPacket& first) const;
+    // False: overspent() never holds, and nothing has to be kept for beginning again.
+    [[nodiscard]] bool may_overspend() const { return slack_; }
     // After every packet, its decoding time in ticks. The encoder must encode one picture per
     // packet, which holds for one thread.
     void encoded(AVCodecContext& context, const AVPacket& packet);

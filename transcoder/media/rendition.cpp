@@ -33,46 +33,32 @@ RateMemory rate_memory(const SeamContext& seam, std::uint32_t index) {
 }  // namespace
 
 Rendition::Rendition(const RenditionSpec& spec, std::uint32_t index, const SegmentFacts& facts,
-                     const TranscodeRequest& request, StageTimes& times)
+                     const TranscodeRequest& request)
     : spec_(spec),
       index_(index),
       facts_(facts),
       request_(request),
-      times_(times),
       rate_(spec.fps.num > 0 ? NominalRate{spec.fps, true} : facts.rate),
       first_(facts.first),
+      mp4_origin_(std::min(facts.origin, facts.first)),
       keys_(spec.gop_ms, facts.origin, facts.first) {
-    if (spec.fps.num <= 0)
+    if (facts_.like == nullptr)
         return;
-    grid_.emplace(spec.fps, facts.origin);
-    if (spec.data == DataStreams::pass)
-        captions_.emplace(spec.fps);
+    like_ = av::share(*facts_.like);
+    facts_.like = like_.get();
+    shape_ = {fit(spec_, facts_.display), pixel_format(spec_.chroma, spec_.color_depth)};
+    const CopySource source{facts_.video, facts_.display, facts_.origin, facts_.like};
+    if (may_be_copied(spec_, source))
+        copy_.emplace(spec_, source);
 }
 
-Result<std::unique_ptr<Rendition>> Rendition::open(const RenditionSpec& spec, std::uint32_t index,
-                                                   const SegmentFacts& facts,
-                                                   const TranscodeRequest& request,
-                                                   StageTimes& times) {
-    std::unique_ptr<Rendition> rendition(new Rendition(spec, index, facts, request, times));
-    MR_TRY(rendition->open_streams());
-    return rendition;
-}
-
-Result<void> Rendition::open_streams() {
-    mp4_origin_ = std::min(facts_.origin, facts_.first);
+Result<void> Rendition::open() {
     if (facts_.audio != nullptr)
         MR_TRY(audio_.open(spec_, *facts_.audio, clock_zero()));
-    if (facts_.like != nullptr) {
-        like_ = av::share(*facts_.like);
-        facts_.like = like_.get();
-        shape_ = {fit(spec_, facts_.display), pixel_format(spec_.chroma, spec_.color_depth)};
-        const CopySource source{facts_.video, facts_.display, facts_.origin, facts_.like};
-        if (may_be_copied(spec_, source)) {
-            copy_.emplace(spec_, source);
-            return {};  // whether it is a copy is known at the end
-        }
+    if (copy_)
+        return {};  // whether it is a copy is known at the end
+    if (facts_.like != nullptr)
         MR_TRY(open_encoder());
-    }
     return open_muxer();
 }
 
@@ -117,62 +103,13 @@ Result<void> Rendition::open_muxer() {
     return {};
 }
 
-Result<void> Rendition::push(const std::shared_ptr<Picture>& picture, ScalerBank& scalers) {
-    if (copy_)
-        return {};
-    if (!grid_)
-        return encode(*picture, picture->at(), av::captions_of(picture->source()), scalers);
-    if (held_)
-        MR_TRY(show_until(picture->at(), scalers));
-    held_ = picture;
-    return {};
-}
-
-Result<void> Rendition::show_until(Ticks until, ScalerBank& scalers) {
-    const FrameGrid::Range range = grid_->sampled_in(held_->at(), until);
-    shown_until_ = grid_->time_of(range.end);
-    for (std::int64_t k = range.first; k < range.end; ++k)
-        MR_TRY(queue(held_, grid_->time_of(k), k == range.first, scalers));
-    // A picture that is not shown leaves its captions to the one before.
-    if (range.first == range.end && captions_)
-        captions_->add(av::captions_of(held_->source()));
-    return {};
-}
-
-Result<void> Rendition::queue(const std::shared_ptr<Picture>& picture, Ticks at, bool first,
-                              ScalerBank& scalers) {
-    MR_TRY(encode_queued(false, scalers));
-    queued_ = picture;
-    queued_at_ = at;
-    if (first && captions_)
-        captions_->add(av::captions_of(picture->source()));
-    return {};
-}
-
-Result<void> Rendition::encode_queued(bool last, ScalerBank& scalers) {
-    const std::shared_ptr<Picture> picture = std::move(queued_);
-    if (!picture)
-        return {};
-    const auto captions = captions_ ? captions_->take(last) : std::vector<std::uint8_t>();
-    return encode(*picture, queued_at_, captions, scalers);
-}
-
-Result<void> Rendition::encode(Picture& picture, Ticks at, std::span<const std::uint8_t> captions,
-                               ScalerBank& scalers) {
-    if (encoder_->frames() >= request_.limits.frames)
-        return error(ErrorKind::bad_input, "rendition \"" + spec_.name +
-                                               "\" would have more than " +
-                                               std::to_string(request_.limits.frames) + " frames");
-    auto frame = picture.in_shape(shape_, scalers, times_.scale_us);
-    if (!frame)
-        return frame.error();
-    if (spec_.data == DataStreams::drop)
-        captions = {};
+Result<void> Rendition::encode(const AVFrame& picture, Ticks at,
+                               std::span<const std::uint8_t> captions) {
     if (!captions.empty() && spec_.codec == VideoCodec::hevc)
         sei_[at] = hevc_caption_sei(captions);
     {
         const CpuTimer timer(times_.encode_us);
-        MR_TRY(encoder_->send(**frame, at, {keys_.is_key(at), captions}));
+        MR_TRY(encoder_->send(picture, at, {keys_.is_key(at), captions}));
     }
     while (true) {
         const auto pulled = mux_encoded();
@@ -248,7 +185,7 @@ Result<void> Rendition::push_audio(const AVPacket& packet) {
 }
 
 // The copy does not fit: its packets are decoded once more, for this rendition alone.
-Result<void> Rendition::encode_after_all(ScalerBank& scalers,
+Result<void> Rendition::encode_after_all(Ending& ending,
                                          const std::function<Result<void>()>& pulse) {
     const VideoCopy copy = std::move(*copy_);
     copy_.reset();
@@ -258,6 +195,19 @@ Result<void> Rendition::encode_after_all(ScalerBank& scalers,
         VideoSource::open(*facts_.video, facts_.container, request_.limits, request_.threads);
     if (!video)
         return video.error();
+    Sampler sampler(spec_, facts_.origin, request_.limits.frames);
+    ScalerBank scalers(facts_.rotation);
+    std::vector<Shot> shots;
+    const auto encode_shots = [&]() -> Result<void> {
+        for (const Shot& shot : std::exchange(shots, {})) {
+            MR_TRY(pulse());
+            const auto frame = shot.picture->in_shape(shape_, scalers, times_.scale_us);
+            if (!frame)
+                return frame.error();
+            MR_TRY(encode(**frame, shot.at, shot.captions));
+        }
+        return {};
+    };
     for (std::size_t n = 0; n <= copy.packets().size(); ++n) {
         MR_TRY(pulse());
         MR_TRY((*video)->send(n < copy.packets().size() ? copy.packets()[n].get() : nullptr,
@@ -268,10 +218,14 @@ Result<void> Rendition::encode_after_all(ScalerBank& scalers,
                 return picture.error();
             if (*picture == nullptr)
                 break;
-            MR_TRY(push(*picture, scalers));
+            MR_TRY(sampler.push(*picture, shots));
+            MR_TRY(encode_shots());
         }
     }
-    return {};
+    MR_TRY(sampler.finish(ending.segment, shots));
+    ending.shown = sampler.shown_until();
+    captions_lost_ = sampler.captions_lost();
+    return encode_shots();
 }
 
 Result<void> Rendition::finish_copy(Ticks end) {
@@ -293,11 +247,7 @@ Result<void> Rendition::finish_copy(Ticks end) {
     return {};
 }
 
-Result<void> Rendition::finish_encoding(Ticks end, ScalerBank& scalers,
-                                        const std::function<Result<void>()>& pulse) {
-    if (grid_ && held_)
-        MR_TRY(show_until(end, scalers));
-    MR_TRY(encode_queued(true, scalers));
+Result<void> Rendition::finish_encoding(Ending ending, const std::function<Result<void>()>& pulse) {
     encoder_->drain();
     for (Result<av::Pull> pulled = av::Pull::ready; *pulled == av::Pull::ready;) {
         MR_TRY(pulse());
@@ -305,7 +255,7 @@ Result<void> Rendition::finish_encoding(Ticks end, ScalerBank& scalers,
         if (!pulled)
             return pulled.error();
     }
-    return waiting_.empty() ? Result<void>() : mux_in_step(grid_ ? shown_until_ : end);
+    return waiting_.empty() ? Result<void>() : mux_in_step(ending.shown.value_or(ending.segment));
 }
 
 Result<void> Rendition::finish_audio() {
@@ -318,15 +268,16 @@ Result<void> Rendition::finish_audio() {
     return {};
 }
 
-Result<Rendition::Finished> Rendition::finish(Ticks end, ScalerBank& scalers,
+Result<Rendition::Finished> Rendition::finish(Ending ending,
                                               const std::function<Result<void>()>& pulse) {
+    const Ticks end = ending.segment;
     Result<void> made;
     if (copy_ && !copy_->fits(end))
-        made = encode_after_all(scalers, pulse);
+        made = encode_after_all(ending, pulse);
     if (made && copy_)
         made = finish_copy(end);
     else if (made && encoder_)
-        made = finish_encoding(end, scalers, pulse);
+        made = finish_encoding(ending, pulse);
     if (made && audio_.parameters() != nullptr)
         made = finish_audio();
     if (!made)
@@ -339,7 +290,8 @@ Result<Rendition::Finished> Rendition::finish(Ticks end, ScalerBank& scalers,
         written = std::move(*finished);
     }
     RenditionReport done = report(end, written);
-    return Finished{std::move(done), std::move(written.bytes)};
+    return Finished{std::move(done), std::move(written.bytes), times_, captions_lost_,
+                    audio_.recoded()};
 }
 
 RenditionReport Rendition::report(Ticks end, const Muxer::Written& written) const {

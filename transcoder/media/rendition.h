@@ -1,20 +1,21 @@
 #pragma once
-// One rendition in the making: pictures of the source in, a finished file out.
+// One rendition in the making: scaled pictures in, a finished file out.
 //
-// Decides which pictures are shown when (FrameGrid, or the source's own times with fps 0) and which
-// become key frames (KeyGrid); owns the encoder and the muxer.
+// Which pictures are shown when is decided before (sampler.h); here it is decided which become key
+// frames (KeyGrid). Owns the encoder and the muxer.
 //
-// Thread: its owner's; knows nothing of the other renditions but the pictures they share.
+// Thread: made by one; from open() on its owner's. Knows nothing of the other renditions but the
+// pictures they share.
 
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 
-#include "transcoder/media/caption_queue.h"
 #include "transcoder/media/muxer.h"
 #include "transcoder/media/picture.h"
 #include "transcoder/media/rendition_audio.h"
+#include "transcoder/media/sampler.h"
 #include "transcoder/media/transcode.h"
 #include "transcoder/media/video_copy.h"
 #include "transcoder/media/video_encoder.h"
@@ -24,6 +25,7 @@ namespace millrace::media {
 // What all renditions of a segment have in common.
 struct SegmentFacts {
     Size display;                              // square pixels, turned
+    int rotation = 0;                          // clockwise, degrees
     NominalRate rate;                          // of the source
     Ticks origin = 0;                          // time 0 of the source's clock
     Ticks first = 0;                           // time of the first picture
@@ -38,16 +40,30 @@ public:
     struct Finished {
         RenditionReport report;
         std::vector<std::uint8_t> bytes;
+        StageTimes times;               // of this rendition alone
+        std::size_t captions_lost = 0;  // pairs that found no place when it was decoded once more
+        bool audio_recoded = false;     // it could not be carried over and was encoded as AAC
+    };
+    struct Ending {
+        Ticks segment = 0;           // end of the segment
+        std::optional<Ticks> shown;  // of the last picture on the frame grid; none: no grid
     };
 
-    [[nodiscard]] static Result<std::unique_ptr<Rendition>> open(const RenditionSpec& spec,
-                                                                 std::uint32_t index,
-                                                                 const SegmentFacts& facts,
-                                                                 const TranscodeRequest& request,
-                                                                 StageTimes& times);
+    // The spec, the request and what `facts` point to must live on, `facts.like` excepted.
+    Rendition(const RenditionSpec& spec, std::uint32_t index, const SegmentFacts& facts,
+              const TranscodeRequest& request);
 
-    // The next picture of the source; `scalers` are shared by all renditions.
-    [[nodiscard]] Result<void> push(const std::shared_ptr<Picture>& picture, ScalerBank& scalers);
+    // What pictures have to be scaled to.
+    [[nodiscard]] const Shape& shape() const { return shape_; }
+    // False: audio only, or it may become a copy of the source, which is known at the end.
+    [[nodiscard]] bool wants_pictures() const { return facts_.like != nullptr && !copy_; }
+    [[nodiscard]] bool wants_source() const { return copy_.has_value(); }
+
+    // Before everything else.
+    [[nodiscard]] Result<void> open();
+    // The next picture, in shape(). `captions`: cc_data of ATSC A/53.
+    [[nodiscard]] Result<void> encode(const AVFrame& picture, Ticks at,
+                                      std::span<const std::uint8_t> captions);
     // Every packet of the source's video, in its order; for renditions that may be copies of it.
     void push_source(const AVPacket& packet) {
         if (copy_)
@@ -55,35 +71,19 @@ public:
     }
     // Another reference to the packet is taken where the rendition carries audio.
     [[nodiscard]] Result<void> push_audio(const AVPacket& packet);
-    // `end`: of the segment. `pulse` is called between packets; its error ends the work.
-    [[nodiscard]] Result<Finished> finish(Ticks end, ScalerBank& scalers,
+    // Once. `pulse` is called between packets; its error ends the work.
+    [[nodiscard]] Result<Finished> finish(Ending ending,
                                           const std::function<Result<void>()>& pulse);
 
-    [[nodiscard]] Size size() const { return shape_.size; }
-    // Pairs of captions that found no place.
-    [[nodiscard]] std::size_t captions_lost() const { return captions_ ? captions_->waiting() : 0; }
-    // The audio could not be carried over into the container and was encoded as AAC.
-    [[nodiscard]] bool audio_recoded() const { return audio_.recoded(); }
-
 private:
-    Rendition(const RenditionSpec& spec, std::uint32_t index, const SegmentFacts& facts,
-              const TranscodeRequest& request, StageTimes& times);
-    [[nodiscard]] Result<void> open_streams();
     [[nodiscard]] Result<void> open_encoder();
     [[nodiscard]] Result<void> open_muxer();
-    [[nodiscard]] Result<void> encode_after_all(ScalerBank& scalers,
+    [[nodiscard]] Result<void> encode_after_all(Ending& ending,
                                                 const std::function<Result<void>()>& pulse);
     [[nodiscard]] Result<void> finish_copy(Ticks end);
-    [[nodiscard]] Result<void> finish_encoding(Ticks end, ScalerBank& scalers,
+    [[nodiscard]] Result<void> finish_encoding(Ending ending,
                                                const std::function<Result<void>()>& pulse);
     [[nodiscard]] Result<void> finish_audio();
-    [[nodiscard]] Result<void> show_until(Ticks until, ScalerBank& scalers);
-    // A picture of the frame grid; it waits for the captions that come before the next one.
-    [[nodiscard]] Result<void> queue(const std::shared_ptr<Picture>& picture, Ticks at, bool first,
-                                     ScalerBank& scalers);
-    [[nodiscard]] Result<void> encode_queued(bool last, ScalerBank& scalers);
-    [[nodiscard]] Result<void> encode(Picture& picture, Ticks at,
-                                      std::span<const std::uint8_t> captions, ScalerBank& scalers);
     void add_captions(AVPacket& packet);
     [[nodiscard]] Result<av::Pull> mux_encoded();
     [[nodiscard]] Result<void> mux_in_step(Ticks end);
@@ -99,22 +99,17 @@ private:
     SegmentFacts facts_;
     av::FramePtr like_;  // what facts_.like points to
     const TranscodeRequest& request_;
-    StageTimes& times_;
+    StageTimes times_;
     Shape shape_;
     NominalRate rate_;
     Ticks first_;
     Ticks mp4_origin_ = 0;
-    Ticks shown_until_ = 0;  // end of the last picture sent to the encoder
     KeyGrid keys_;
-    std::optional<FrameGrid> grid_;    // none: every picture at its own time
-    std::shared_ptr<Picture> held_;    // shown until the next one comes
-    std::shared_ptr<Picture> queued_;  // next to be encoded
-    Ticks queued_at_ = 0;
-    std::optional<CaptionQueue> captions_;  // none: dropped, or every picture keeps its own
     std::map<Ticks, std::vector<std::uint8_t>> sei_;  // captions that the encoder does not write
     std::unique_ptr<VideoEncoder> encoder_;           // null: audio only, or a copy
     std::optional<VideoCopy> copy_;                   // none: encoded
     RenditionAudio audio_;
+    std::size_t captions_lost_ = 0;
     std::unique_ptr<Muxer> muxer_;
     std::vector<av::PacketPtr> waiting_;  // MP4: packets without decoding times yet
     std::string video_codec_;

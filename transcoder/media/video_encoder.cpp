@@ -54,7 +54,7 @@ Result<void> VideoEncoder::send(const AVFrame& picture, Ticks at, Kind kind) {
     av::set_captions(*frame, kind.captions);
     times_.push_back(at);
     ++frames_;
-    if (packets_ == 0)
+    if (packets_ == 0 && control_.may_overspend())
         beginning_.push_back(av::share(*frame));
     const int rc = avcodec_send_frame(context_.get(), frame.get());
     return rc < 0 ? Result<void>(av::error(ErrorKind::internal, "avcodec_send_frame", rc))

@@ -55,7 +55,7 @@ private:
 
     EncoderSettings settings_;
     av::FramePtr like_;                    // settings_.like's; until the first packet
-    std::vector<av::FramePtr> beginning_;  // pictures sent until the first packet
+    std::vector<av::FramePtr> beginning_;  // pictures until the first packet, if it may overspend
     RateControl control_;
     av::CodecPtr context_;
     bool counts_;     // time base is one frame

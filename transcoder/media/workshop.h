@@ -1,0 +1,110 @@
+#pragma once
+// Where the renditions of one segment are made: a thread that scales, a thread for each rendition
+// that encodes, and bounded queues between them. The pipeline decodes meanwhile.
+//
+// Promises
+// - A rendition is encoded by one thread from first to last, in the order of the orders: what comes
+//   out does not depend on how fast anybody is.
+// - One scale per distinct shape of a picture.
+// - The first thing that goes wrong ends everything: nobody waits for ever.
+// - Pictures that wait are bounded by kQueuedBytesMax between any two threads, but for one each.
+//
+// Thread: one calls, all calls but the constructor after start(). Its own threads have ended when
+// it is destroyed.
+
+#include <atomic>
+#include <memory>
+#include <thread>
+#include <variant>
+#include <vector>
+
+#include "transcoder/media/rendition.h"
+#include "transcoder/media/sampler.h"
+#include "transcoder/media/stage_queue.h"
+
+namespace millrace::media {
+
+// A picture for one rendition, by its number in the workshop.
+struct Order {
+    std::size_t rendition = 0;
+    Shot shot;
+};
+
+class Workshop {
+public:
+    static constexpr std::size_t kQueuedBytesMax = 16UL * 1024 * 1024;
+    static constexpr std::size_t kQueuedMax = 4;  // pictures
+
+    // `picture_bytes`: of a picture of the source; 0: no video.
+    Workshop(std::vector<std::unique_ptr<Rendition>> renditions, ScalerBank& scalers,
+             std::size_t picture_bytes, CancelToken cancel);
+    ~Workshop();
+
+    [[nodiscard]] Result<void> start();
+    // What one picture of the source is needed for. Waits for room.
+    [[nodiscard]] Result<void> push(std::vector<Order> orders);
+    void push_audio(std::size_t rendition, const AVPacket& packet);
+    // Of the source's video, for a rendition that may be a copy of it.
+    void push_source(std::size_t rendition, const AVPacket& packet);
+    // No more of anything; one ending for each rendition.
+    void finish(const std::vector<Rendition::Ending>& endings);
+
+    struct Done {
+        std::size_t rendition = 0;
+        Rendition::Finished finished;
+    };
+    // After finish(): the next rendition, small pictures first; empty when work went on meanwhile.
+    [[nodiscard]] Result<std::optional<Done>> next();
+
+    // CPU time of scaling; valid when every rendition has come out.
+    [[nodiscard]] std::int64_t scale_us() const { return scale_us_; }
+
+private:
+    struct Scaled {
+        av::FramePtr picture;
+        Ticks at = 0;
+        std::vector<std::uint8_t> captions;
+    };
+    struct Audio {
+        av::PacketPtr packet;
+    };
+    struct Source {
+        av::PacketPtr packet;
+    };
+    using Item = std::variant<Scaled, Audio, Source, Rendition::Ending>;
+
+    struct Line {
+        Line(std::unique_ptr<Rendition> r, std::size_t room);
+        std::unique_ptr<Rendition> rendition;
+        Shape shape;
+        StageQueue<Item> inbox;
+        std::optional<Rendition::Finished> finished;  // under mutex_
+        std::jthread thread;
+    };
+
+    void scale_all();
+    [[nodiscard]] Result<void> scale(const Order& order);
+    void encode_all(Line& line);
+    [[nodiscard]] Result<Rendition::Finished> encode(Line& line);
+    [[nodiscard]] Result<void> pulse();
+    void fail(const Error& problem);
+    void abandon();
+    [[nodiscard]] Result<void> problem() const;
+
+    ScalerBank& scalers_;
+    CancelToken cancel_;
+    std::int64_t scale_us_ = 0;  // the scaling thread's
+    std::vector<std::unique_ptr<Line>> lines_;
+    std::vector<std::size_t> by_size_;
+    std::size_t handed_out_ = 0;
+    StageQueue<std::vector<Order>> orders_;
+    std::vector<Rendition::Ending> endings_;  // before orders_ is closed; the scaling thread's then
+
+    mutable std::mutex mutex_;
+    std::condition_variable changed_;
+    std::optional<Error> problem_;
+    bool worked_ = false;  // since next() looked last
+    std::jthread scaling_;
+};
+
+}  // namespace millrace::media
