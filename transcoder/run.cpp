@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "common/config/cpu_budget.h"
 #include "common/config/exit_code.h"
 #include "common/config/version.h"
 #include "common/net/context.h"
@@ -128,6 +129,7 @@ private:
         core.key = TranscoderKey{key_.public_key.z85()};
         core.incarnation = Incarnation{net::random_u64()};
         core.slots = config_.slots;
+        core.cores = std::max(1U, static_cast<std::uint32_t>(config::cpu_budget()));
         core.capabilities = media::capabilities();
         core.devices = {{"cpu", processor_name(), config_.slots}};
         core.labels = config_.labels;

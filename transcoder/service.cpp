@@ -180,9 +180,7 @@ void Service::perform(const StartEngine& effect) {
     task.seam = effect.dispatch.seam;
     task.limits = options_.limits;
     task.allow_audio_only = effect.dispatch.allow_audio_only;
-    // One thread: x264 with several gives other bytes each time, and a rendition must depend on its
-    // segment alone. What a machine has more than that goes to more slots.
-    task.threads = 1;
+    task.threads = effect.threads;
     engines_.start(effect.slot, effect.task, task);
     Task& known = tasks_[effect.task];
     known.slot = effect.slot;

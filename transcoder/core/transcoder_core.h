@@ -57,6 +57,7 @@ struct CoreConfig {
     TranscoderKey key;
     Incarnation incarnation;
     std::uint32_t slots = 1;
+    std::uint32_t cores = 1;  // that this process may use, at least 1
     Capabilities capabilities;
     Cost capacity;
     std::vector<Device> devices;
@@ -127,6 +128,7 @@ struct StartEngine {
     SlotNo slot;
     TaskRef task;
     Dispatch dispatch;
+    std::uint32_t threads = 1;  // this session's share of the machine
     bool operator==(const StartEngine&) const = default;
 };
 // Stop the slot's engine (kill and replace it if it does not obey at once). The shell answers with

@@ -174,8 +174,14 @@ void Work::start_next(SlotNo no, TimePoint now) {
     slots_.set_engine(no, EngineState::busy);
     task->stage = TaskStage::running;
     task->engine_seen = now;
-    outbox_.effect(StartEngine{no, task->ref, task->dispatch});
+    outbox_.effect(StartEngine{no, task->ref, task->dispatch, threads()});
     progress(*task, now);
+}
+
+// The cores divided by the sessions that hold a slot, whether or not they have a segment right now:
+// on a full machine everybody has one thread.
+std::uint32_t Work::threads() const {
+    return std::clamp(config_.cores / std::max(slots_.reserved(), 1U), 1U, kThreadsPerTaskMax);
 }
 
 Task* Work::running_in(SlotNo slot, TaskRef ref) {

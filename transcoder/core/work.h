@@ -11,6 +11,8 @@
 //   Why only after the last: before, it may have nothing to work on.
 // - A crash or silence after the engine took the task up makes the segment a suspect; before that it
 //   says nothing about it.
+// - A task's threads follow the sessions on the machine: alone it gets all cores, on a full machine
+//   one.
 // - TaskFinished is said when every rendition is on the payload lane, not before.
 // - Every task ends with DropTask and TaskEnded, and, unless it was cancelled or voided, with
 //   TaskFinished or TaskFailed before.
@@ -40,6 +42,9 @@ public:
 
 class Work {
 public:
+    // More of them decode no faster, and each keeps a picture of its own.
+    static constexpr std::uint32_t kThreadsPerTaskMax = 8;
+
     Work(const CoreConfig& config, Outbox& outbox);
 
     void reserve(OrchestratorIndex from, const Reserve& wish, bool draining);
@@ -78,6 +83,7 @@ public:
 
 private:
     [[nodiscard]] Task* running_in(SlotNo slot, TaskRef ref);
+    [[nodiscard]] std::uint32_t threads() const;
     [[nodiscard]] std::optional<std::string> why_not(const Dispatch& dispatch,
                                                      std::optional<SlotNo> slot,
                                                      bool draining) const;

@@ -111,6 +111,19 @@ TEST_CASE("a slot runs one task at a time, in dispatch order", "[transcoder][wor
     CHECK(rig.all<StartEngine>()[2].task == ref(3));
 }
 
+TEST_CASE("a task's threads are the cores divided by the sessions that hold a slot", "[work]") {
+    CoreConfig config = a_config(8);
+    config.cores = 6;
+    Rig rig(config);
+    rig.join();
+    std::vector<std::uint32_t> threads;
+    for (std::uint64_t task = 1; task <= 8; ++task) {
+        rig.dispatch(task, "session " + std::to_string(task));
+        threads.push_back(rig.all<StartEngine>().back().threads);
+    }
+    CHECK(threads == std::vector<std::uint32_t>{6, 3, 2, 1, 1, 1, 1, 1});
+}
+
 TEST_CASE("a dispatch without a slot is refused as overloaded and not started",
           "[transcoder][work]") {
     Rig rig;
