@@ -2,8 +2,10 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <limits>
 #include <thread>
 
+#include <malloc.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -233,10 +235,20 @@ void work_on(const Job& job, Channel& channel, int socket) {
     channel.send(EngineFinished{reporter.complete(std::move(*report))});
 }
 
+// Every segment opens its encoders anew and gives back all they had, some 100 MB at 720p. Kept in
+// the process, the next segment finds these pages mapped and zeroed already: a tenth of its CPU time
+// otherwise. One arena, whoever frees: threads come and go with segments, and each would keep its own.
+void keep_memory() {
+    mallopt(M_ARENA_MAX, 1);
+    mallopt(M_MMAP_THRESHOLD, 32 * 1024 * 1024);
+    mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+}
+
 }  // namespace
 
 void engine_main(int socket) {
     const EngineWalls walls = raise_walls(socket);
+    keep_memory();
     Channel channel(socket);
     JobSlot jobs;
     Listener listener(channel, jobs);
