@@ -236,8 +236,8 @@ void work_on(const Job& job, Channel& channel, int socket) {
 }
 
 // Every segment opens its encoders anew and gives back all they had, some 100 MB at 720p. Kept in
-// the process, the next segment finds these pages mapped and zeroed already: a tenth of its CPU time
-// otherwise. One arena, whoever frees: threads come and go with segments, and each would keep its own.
+// the process, the next segment finds these pages mapped already. One arena, whoever frees: threads
+// come and go with segments, and each would keep its own.
 void keep_memory() {
     mallopt(M_ARENA_MAX, 1);
     mallopt(M_MMAP_THRESHOLD, 32 * 1024 * 1024);
