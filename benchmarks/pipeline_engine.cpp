@@ -72,11 +72,12 @@ Engine::Engine(Loop& loop, const std::string& executable) : loop_(loop) {
         files_.emplace_back(report.name, std::move(bytes));
     };
     callbacks.on_finished = [this](const TranscodeReport& report) { finished(report); };
-    callbacks.on_failed = [](const Error& problem, bool) {
+    callbacks.on_failed = [](const Error& problem, std::optional<engine::EngineDeath>) {
         give_up("a segment failed: " + problem.message);
     };
     callbacks.on_ready = [] {};
-    callbacks.on_lost = [](const std::string& why) { give_up(why); };
+    callbacks.on_lost = [](engine::EngineDeath, const std::string& why) { give_up(why); };
+    callbacks.on_walls = [](const EngineWalls&) {};
     process_ =
         std::make_unique<engine::EngineProcess>(loop, pool_, std::move(callbacks), executable);
 }
