@@ -11,7 +11,9 @@ set(CMAKE_CXX_FLAGS_DEBUG "-g1 -O1 -fno-omit-frame-pointer" CACHE STRING "" FORC
 set(CMAKE_C_FLAGS_DEBUG "-g1 -O1 -fno-omit-frame-pointer" CACHE STRING "" FORCE)
 
 if(MILLRACE_SANITIZE)
-  add_compile_options(-fsanitize=${MILLRACE_SANITIZE} -fno-sanitize-recover=all)
+  # Not for nvcc, which does not know them.
+  add_compile_options($<$<COMPILE_LANGUAGE:C,CXX>:-fsanitize=${MILLRACE_SANITIZE}>
+                      $<$<COMPILE_LANGUAGE:C,CXX>:-fno-sanitize-recover=all>)
   add_link_options(-fsanitize=${MILLRACE_SANITIZE})
   # GCC 12 reports false maybe-uninitialized and restrict warnings inside the standard library when
   # sanitizers are on (GCC bugs 105562 and 105329).
@@ -30,6 +32,7 @@ find_program(MILLRACE_CCACHE ccache)
 if(MILLRACE_CCACHE)
   set(CMAKE_C_COMPILER_LAUNCHER ${MILLRACE_CCACHE})
   set(CMAKE_CXX_COMPILER_LAUNCHER ${MILLRACE_CCACHE})
+  set(CMAKE_CUDA_COMPILER_LAUNCHER ${MILLRACE_CCACHE})
 endif()
 find_program(MILLRACE_MOLD mold)
 if(MILLRACE_MOLD AND CMAKE_CXX_COMPILER_ID STREQUAL "GNU")

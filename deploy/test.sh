@@ -103,7 +103,7 @@ PYTHON
 }
 
 style() {
-  find benchmarks common orchestrator schemas tests transcoder -name '*.h' -print0 -o -name '*.cpp' -print0 |
+  find benchmarks common orchestrator schemas tests transcoder \( -name '*.h' -o -name '*.cpp' -o -name '*.cu' \) -print0 |
     xargs -0 clang-format-14 --dry-run --Werror --ferror-limit=3
 }
 

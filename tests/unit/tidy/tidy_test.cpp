@@ -22,7 +22,7 @@ Tree the_tree() {
     for (const std::string& name : kRoots) {
         for (const auto& entry : fs::recursive_directory_iterator(root / name)) {
             const std::string extension = entry.path().extension();
-            const bool wanted = extension == ".cpp" || extension == ".h" ||
+            const bool wanted = extension == ".cpp" || extension == ".h" || extension == ".cu" ||
                                 entry.path().filename() == "CMakeLists.txt";
             if (!entry.is_regular_file() || !wanted)
                 continue;
@@ -35,7 +35,7 @@ Tree the_tree() {
 }
 
 bool is_source(const std::string& path) {
-    return path.ends_with(".cpp") || path.ends_with(".h");
+    return path.ends_with(".cpp") || path.ends_with(".h") || path.ends_with(".cu");
 }
 
 std::string all(const std::vector<std::string>& problems) {
@@ -97,6 +97,7 @@ TEST_CASE("a library outside its door is noticed", "[tidy]") {
         {"orchestrator/link/x.cpp", "<capnp/message.h>"},
         {"orchestrator/link/x.cpp", "\"schemas/control.capnp.h\""},
         {"transcoder/engine/x.cpp", "<libavcodec/avcodec.h>"},
+        {"transcoder/media/x.cpp", "<cuda_runtime_api.h>"},
         {"orchestrator/admin/x.cpp", "<prometheus/counter.h>"},
         {"common/metrics/x.h", "<prometheus/counter.h>"},
         {"orchestrator/store/x.h", "<SQLiteCpp/SQLiteCpp.h>"},
