@@ -23,6 +23,7 @@ readonly demo_packages=(ffmpeg python3 util-linux)
 readonly dev_packages=(
   clang-format-14 clang-tidy-14 clang-14 libclang-rt-14-dev
   openssl curl # tests make certificates and are clients with them
+  strace # a test watches what an engine asks of the kernel
 )
 
 die() {
