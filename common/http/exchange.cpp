@@ -1,5 +1,7 @@
 #include "common/http/exchange.h"
 
+#include <boost/asio/steady_timer.hpp>
+
 #include "common/http/conditional.h"
 #include "common/http/connection.h"
 #include "common/http/edge.h"
@@ -74,6 +76,16 @@ void Exchange::on_gone(std::function<void()> callback) {
         }
     }
     callback();
+}
+
+void Exchange::after(Duration delay, std::function<void()> work) {
+    const auto shared = std::make_shared<std::function<void()>>(std::move(work));
+    const bool posted = edge_->post([edge = edge_.get(), delay, shared] {
+        const auto timer = std::make_shared<asio::steady_timer>(edge->io(), delay);
+        timer->async_wait([timer, shared](const Failure&) { (*shared)(); });
+    });
+    if (!posted)
+        (*shared)();
 }
 
 void Exchange::tell_gone() {

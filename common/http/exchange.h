@@ -17,6 +17,7 @@
 #include <string>
 
 #include "common/base/result.h"
+#include "common/base/time.h"
 #include "common/http/message.h"
 #include "common/runtime/payload.h"
 
@@ -77,6 +78,10 @@ public:
     // Called once when the client is seen to have closed its sending side or the connection broke
     // before the answer was sent; at once when that has happened already.
     void on_gone(std::function<void()> callback);
+
+    // Calls `work` after `delay`, on the edge thread; at once, on the calling thread, when the server has
+    // stopped. Stopping waits for it.
+    void after(Duration delay, std::function<void()> work);
 
     // The connection tells it. Thread: edge.
     void tell_gone();

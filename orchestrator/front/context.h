@@ -19,6 +19,7 @@
 namespace millrace::orchestrator {
 
 class HookDesk;
+class InitParts;
 
 // --auth: who may push.
 enum class AuthMode : std::uint8_t { none, accounts, webhook };
@@ -36,7 +37,8 @@ struct FrontContext {
     HookDesk* hook = nullptr;                     // with --auth webhook; not after `closed`
     std::shared_ptr<const TokenRing> tokens;
     std::shared_ptr<const LiveStreams> streams;
-    std::string public_url;  // without a final slash
+    std::shared_ptr<InitParts> inits;  // of fragments; its own lock
+    std::string public_url;            // without a final slash
     PlaybackAccess playback = PlaybackAccess::everybody;
     std::function<WallTime()> wall;
     std::atomic<bool> closed{false};  // the port is not to be called any more

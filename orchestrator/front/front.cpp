@@ -5,6 +5,7 @@
 #include "orchestrator/front/context.h"
 #include "orchestrator/front/hook_desk.h"
 #include "orchestrator/front/ingest.h"
+#include "orchestrator/front/init_parts.h"
 #include "orchestrator/front/sessions.h"
 #include "orchestrator/front/watching.h"
 
@@ -58,6 +59,7 @@ Result<std::unique_ptr<Front>> Front::start(FrontConfig config, IngestPort& port
     context.accounts = std::move(config.accounts);
     context.tokens = std::move(config.tokens);
     context.streams = std::move(config.streams);
+    context.inits = std::make_shared<InitParts>();
     context.playback = config.playback;
     context.wall = config.wall ? std::move(config.wall) : system_wall;
     impl->add_routes(playback);

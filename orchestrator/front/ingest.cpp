@@ -3,13 +3,13 @@
 #include <charconv>
 
 #include "common/http/problem.h"
-#include "common/runtime/sha256.h"
 #include "orchestrator/front/answer.h"
 #include "orchestrator/front/credentials.h"
 #include "orchestrator/front/hook_desk.h"
+#include "orchestrator/front/incoming_source.h"
+#include "orchestrator/front/init_upload.h"
 #include "orchestrator/front/ladder_request.h"
 #include "orchestrator/front/names.h"
-#include "orchestrator/front/sniff.h"
 #include "orchestrator/front/watching.h"
 
 namespace millrace::orchestrator {
@@ -17,6 +17,9 @@ namespace {
 
 // Playlists that ffmpeg uploads beside its segments are read and dropped.
 constexpr std::uint64_t kIgnoredBodyMax = 1024 * 1024;
+// A packager sends an initialisation part and its first fragment at the same time, on two connections. A
+// fragment that came first waits this long, once it is complete.
+constexpr Duration kInitWait = std::chrono::milliseconds(300);
 
 using http::ExchangePtr;
 using http::Problem;
@@ -126,11 +129,14 @@ public:
         : context_(std::move(context)),
           exchange_(std::move(exchange)),
           caller_(std::move(caller)),
-          multipart_(wants_multipart(exchange_->request())) {}
+          multipart_(wants_multipart(exchange_->request())),
+          source_(context_->inits, context_->pool) {}
 
     void begin(UploadRequest request) {
         if (context_->closed)
             return;  // letting go answers
+        stream_ = request.stream;
+        source_.belongs_to(request.account, request.stream);
         context_->port->begin_upload(std::move(request),
                                      [self = shared_from_this()](const UploadDecision& decision) {
                                          self->decided(decision);
@@ -155,29 +161,62 @@ private:
     }
 
     void arrived(const Slice& piece) {
-        hasher_.update(piece.bytes);
-        arriving_->add(piece);
-        if (sniffer_.verdict() != Sniffed::undecided)
+        const auto before = std::exchange(state_, source_.add(piece));
+        if (state_ == before)
             return;
-        sniffer_.feed(piece.bytes);
-        if (sniffer_.verdict() == Sniffed::nothing)
+        if (state_ == IncomingSource::State::garbage)
             refuse_garbage();  // interrupts the body
-        else if (sniffer_.verdict() != Sniffed::undecided && !context_->closed)
-            context_->port->upload_arrives(id_, arriving_);
+        else if (state_ == IncomingSource::State::flows && !context_->closed)
+            context_->port->upload_arrives(id_, source_.arriving());
     }
 
-    void received(Result<PayloadPtr> body) {
-        if (!body || sniffer_.finish() == Sniffed::nothing) {
-            if (body)
-                refuse_garbage();
-            abort();
-            return;
+    void received(const Result<PayloadPtr>& body) {
+        if (!body)
+            return abort();
+        const auto outcome = source_.finish(*body);
+        const auto* nothing = std::get_if<IncomingSource::Nothing>(&outcome);
+        if (nothing != nullptr && *nothing == IncomingSource::Nothing::init_missing && !waited_) {
+            waited_ = true;
+            return exchange_->after(kInitWait,
+                                    [self = shared_from_this(), body] { self->received(body); });
         }
+        if (nothing != nullptr)
+            return nothing_to_do(*nothing, **body);
+        const auto& whole = std::get<IncomingSource::Whole>(outcome);
+        if (whole.bytes->size() > context_->body_bytes_max)
+            return turn_away({ApiCode::segment_too_large,
+                              "the fragment and its initialisation part have more than " +
+                                  std::to_string(context_->body_bytes_max) + " bytes",
+                              {}});
         if (context_->closed)
             return;
         context_->port->finish_upload(
-            id_, std::move(*body), hasher_.finish(),
+            id_, whole.bytes, whole.sha256,
             [self = shared_from_this()](const Answer& answer) { self->answered(answer); });
+    }
+
+    // Complete, and no segment.
+    void nothing_to_do(IncomingSource::Nothing why, const Payload& body) {
+        switch (why) {
+            case IncomingSource::Nothing::garbage:
+                refuse_garbage();
+                return abort();
+            case IncomingSource::Nothing::init_part:
+                exchange_->respond(init_answer(stream_, body.size()));
+                return abort();
+            case IncomingSource::Nothing::init_missing:
+                return turn_away(
+                    {ApiCode::bad_segment,
+                     "the fragment has no initialisation part ('moov'), and none is known for "
+                     "this stream: PUT it first, beside the fragment and without a number in its "
+                     "name (init.mp4), or put it at the head of the fragment",
+                     {}});
+        }
+    }
+
+    void turn_away(const Problem& problem) {
+        refuse(exchange_, problem);
+        abort();
     }
 
     void answered(const Answer& answer) {
@@ -206,9 +245,10 @@ private:
     Caller caller_;
     bool multipart_;
     UploadId id_;
-    ArrivingBodyPtr arriving_ = std::make_shared<ArrivingBody>();
-    Sha256Hasher hasher_;
-    Sniffer sniffer_;
+    StreamName stream_;
+    IncomingSource source_;
+    IncomingSource::State state_ = IncomingSource::State::undecided;
+    bool waited_ = false;  // for an initialisation part
 };
 
 void ignore_body(const FrontContextPtr& context, const ExchangePtr& exchange) {
@@ -219,35 +259,66 @@ void ignore_body(const FrontContextPtr& context, const ExchangePtr& exchange) {
                         });
 }
 
-void put_live(const FrontContextPtr& context, const ExchangePtr& exchange,
-              const http::PathParameters& path) {
-    const CallerOrProblem found = caller_of(exchange->request(), *context);
-    if (const auto* problem = std::get_if<Problem>(&found))
-        return refuse(exchange, *problem);
-    if (is_playlist_name(path["name"]) && valid_file_name(path["name"]) &&
-        valid_stream_name(path["stream"]))
-        return ignore_body(context, exchange);
-    const auto& caller = std::get<Caller>(found);
-    Described described =
-        describe(exchange->request(), caller, *context, path["stream"], path["name"]);
-    if (const auto* problem = std::get_if<Problem>(&described))
-        return refuse(exchange, *problem);
-    auto upload = std::make_shared<Upload>(context, exchange, caller);
-    auto request = std::get<UploadRequest>(std::move(described));
+// Goes on where the webhook, if there is one, lets the push in. `request` is made to say what it said.
+template <class F>
+void when_admitted(const FrontContextPtr& context, const ExchangePtr& exchange,
+                   const Caller& caller, std::string_view name, UploadRequest request, F then) {
     if (!caller.ask_hook)
-        return upload->begin(std::move(request));
+        return then(std::move(request));
     const StreamName pushed = request.stream;
-    const std::string url = live_url(*context, pushed) + '/' + http::percent_encode(path["name"]);
+    const std::string url = live_url(*context, pushed) + '/' + http::percent_encode(name);
     context->hook->admit(
         exchange->request(), pushed, url,
-        [upload, exchange, request = std::move(request)](const HookOutcome& outcome) mutable {
+        [exchange, then, request = std::move(request)](const HookOutcome& outcome) mutable {
             if (const auto* problem = std::get_if<Problem>(&outcome))
                 return refuse(exchange, *problem);
             if (auto problem =
                     apply(std::get<HookAdmission>(outcome), request.stream, request.ladder))
                 return refuse(exchange, *problem);
+            then(std::move(request));
+        });
+}
+
+void put_init(const FrontContextPtr& context, const ExchangePtr& exchange, const Caller& caller,
+              const http::PathParameters& path) {
+    UploadRequest request;
+    request.stream = {path["stream"]};
+    if (auto problem = describe_caller(caller, *context, request))
+        return refuse(exchange, *problem);
+    if (auto problem = init_refused(exchange->request()))
+        return refuse(exchange, *problem);
+    when_admitted(context, exchange, caller, path["name"], std::move(request),
+                  [context, exchange](const UploadRequest& admitted) {
+                      receive_init(context, exchange, admitted.account, admitted.stream);
+                  });
+}
+
+void put_segment(const FrontContextPtr& context, const ExchangePtr& exchange, const Caller& caller,
+                 const http::PathParameters& path) {
+    Described described =
+        describe(exchange->request(), caller, *context, path["stream"], path["name"]);
+    if (const auto* problem = std::get_if<Problem>(&described))
+        return refuse(exchange, *problem);
+    when_admitted(
+        context, exchange, caller, path["name"], std::get<UploadRequest>(std::move(described)),
+        [upload = std::make_shared<Upload>(context, exchange, caller)](UploadRequest request) {
             upload->begin(std::move(request));
         });
+}
+
+void put_live(const FrontContextPtr& context, const ExchangePtr& exchange,
+              const http::PathParameters& path) {
+    const CallerOrProblem found = caller_of(exchange->request(), *context);
+    if (const auto* problem = std::get_if<Problem>(&found))
+        return refuse(exchange, *problem);
+    const auto& caller = std::get<Caller>(found);
+    const std::string& name = path["name"];
+    const bool valid = valid_file_name(name) && valid_stream_name(path["stream"]);
+    if (valid && is_playlist_name(name))
+        return ignore_body(context, exchange);
+    if (valid && is_init_name(name))
+        return put_init(context, exchange, caller, path);
+    put_segment(context, exchange, caller, path);
 }
 
 }  // namespace

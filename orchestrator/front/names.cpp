@@ -62,6 +62,13 @@ bool valid_file_name(std::string_view name) {
            name.find_first_of("/\\") == std::string_view::npos;
 }
 
+bool is_init_name(std::string_view name) {
+    const auto sequence = sequence_of(name);
+    const auto* problem = std::get_if<SegmentNameProblem>(&sequence);
+    return problem != nullptr && *problem == SegmentNameProblem::no_number &&
+           (has_extension(name, ".mp4") || has_extension(name, ".m4s"));
+}
+
 bool is_playlist_name(std::string_view name) {
     return has_extension(name, ".m3u8");
 }

@@ -28,6 +28,10 @@ enum class SegmentNameProblem : std::uint8_t { unknown_extension, no_number };
 // .ts .mp4 .m4s .webm. no_number also when the digits do not fit 64 bits.
 [[nodiscard]] std::variant<std::uint64_t, SegmentNameProblem> sequence_of(std::string_view name);
 
+// Where a segment's number is missing: "init.mp4", "header.m4s". Fragments are put behind what comes under
+// such a name.
+[[nodiscard]] bool is_init_name(std::string_view name);
+
 [[nodiscard]] bool is_playlist_name(std::string_view name);  // "*.m3u8"
 
 }  // namespace millrace::orchestrator

@@ -6,6 +6,7 @@ scenario of the simulator. The first test below checks that all of them exist; t
     4 POST /sessions :: sessions.Sessions.test_an_opened_session_says_where_to_push_and_where_to_watch; sessions.Sessions.test_a_live_stream_cannot_be_opened_twice_and_the_refusal_names_it
     4 tokens live 24 h, that of an ended session reopens it :: sessions.Sessions.test_an_ended_session_is_reopened_by_its_token_under_its_id; conformance.Rows.test_a_token_lives_for_a_day
     4 PUT and POST, seq = trailing digits, extensions :: push.Push.test_multipart_answer_has_one_part_per_rendition_in_ladder_order; wrong_input.WrongInput.test_what_the_head_gives_away_is_refused_before_the_body
+    4 a name without a number is an init part or 400 :: cmaf.Cmaf.test_ffmpeg_pushes_fragmented_hls_with_put; cmaf.Cmaf.test_what_is_no_initialisation_part_still_needs_a_number
     4 Content-Type is not judged :: conformance.Rows.test_the_content_type_of_a_segment_is_not_judged
     4 token in header or query :: sessions.Sessions.test_a_token_works_in_the_header_and_in_the_query
     4 an authorised push opens a session :: push.Push.test_a_push_without_a_session_opens_one_with_the_default_ladder
