@@ -90,6 +90,8 @@ int run_subcommand(const OrchestratorConfig& config) {
             return commands::ledger_periods(target);
         case OrchestratorCommand::ledger_verify:
             return verify_ledger(config);
+        case OrchestratorCommand::trace:
+            return commands::trace(target, config.target, config.seq);
     }
     return millrace::config::kExitUsage;
 }

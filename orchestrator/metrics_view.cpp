@@ -2,11 +2,13 @@
 
 #include <limits>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "common/metrics/metrics.h"
 #include "common/metrics/names.h"
 #include "orchestrator/link/transcoder_link.h"
+#include "orchestrator/livepeer_view.h"
 #include "orchestrator/store/store.h"
 
 namespace millrace::orchestrator {
@@ -69,8 +71,10 @@ double or_infinity(const std::optional<std::uint32_t>& limit) {
 
 class MetricsView::Impl {
 public:
-    Impl(const std::string& version, std::uint64_t payload_budget)
+    Impl(const std::string& version, std::uint64_t payload_budget, bool livepeer)
         : metrics_(metrics::orchestrator_table(), version) {
+        if (livepeer)
+            livepeer_.emplace(version);
         metrics_.set(names::payload_budget_bytes, static_cast<double>(payload_budget));
     }
 
@@ -88,6 +92,12 @@ public:
         }
         if (ended_badly(note.what) && !note.transcoder.empty())
             metrics_.add(names::transcoder_segments_total, {note.transcoder, "failed"});
+        if (livepeer_)
+            livepeer_->noted(note);
+    }
+
+    void uploaded(Duration took) {
+        metrics_.observe(names::segment_seconds, {"upload"}, to_seconds(took));
     }
 
     void delivered(const AnsweredSegment& segment) {
@@ -114,6 +124,8 @@ public:
         metrics_.add(names::transcoder_pixels_total, {segment.transcoder},
                      static_cast<double>(encoded));
         metrics_.add(names::transcoder_segments_total, {segment.transcoder, "ok"});
+        if (livepeer_)
+            livepeer_->delivered(segment);
     }
 
     void session_ended(EndReason reason) {
@@ -156,7 +168,7 @@ public:
                      static_cast<double>(link.refused - door_refused_));
         door_refused_ = link.refused;
         transcoder_gauges(status);
-        return metrics_.exposition();
+        return metrics_.exposition() + (livepeer_ ? livepeer_->exposition(status) : "");
     }
 
 private:
@@ -192,15 +204,19 @@ private:
     }
 
     metrics::Metrics metrics_;
+    std::optional<LivepeerView> livepeer_;
     std::uint64_t door_refused_ = 0;  // counted so far
 };
 
-MetricsView::MetricsView(const std::string& version, std::uint64_t payload_budget)
-    : impl_(std::make_unique<Impl>(version, payload_budget)) {}
+MetricsView::MetricsView(const std::string& version, std::uint64_t payload_budget, bool livepeer)
+    : impl_(std::make_unique<Impl>(version, payload_budget, livepeer)) {}
 MetricsView::~MetricsView() = default;
 
 void MetricsView::noted(const Noted& note) {
     impl_->noted(note);
+}
+void MetricsView::uploaded(Duration took) {
+    impl_->uploaded(took);
 }
 void MetricsView::delivered(const AnsweredSegment& segment) {
     impl_->delivered(segment);

@@ -23,10 +23,12 @@ struct LinkCounters;
 
 class MetricsView {
 public:
-    MetricsView(const std::string& version, std::uint64_t payload_budget);
+    // livepeer: also in go-livepeer's names (livepeer_view.h).
+    MetricsView(const std::string& version, std::uint64_t payload_budget, bool livepeer);
     ~MetricsView();
 
     void noted(const Noted& note);
+    void uploaded(Duration took);  // first bytes of a body until its last
     void delivered(const AnsweredSegment& segment);
     void session_ended(EndReason reason);
     void store_committed(Duration took);

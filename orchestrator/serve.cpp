@@ -23,6 +23,7 @@
 #include "orchestrator/admin/admin_server.h"
 #include "orchestrator/endpoints_file.h"
 #include "orchestrator/front/front.h"
+#include "orchestrator/journal/journal.h"
 #include "orchestrator/link/enrolment.h"
 #include "orchestrator/link/transcoder_link.h"
 #include "orchestrator/local_transcoder.h"
@@ -147,13 +148,14 @@ private:
         core.cut_through = config_.cut_through;
         core.upload_max = config_.limits.body_time;
         core.accounts_only = config_.auth.kind == config::AuthKind::accounts;
-        metrics_.emplace(std::string(config::version()), core.payload_budget);
+        metrics_.emplace(std::string(config::version()), core.payload_budget,
+                         config_.livepeer_metrics);
 
         playback_.emplace(PlaybackConfig{config_.playback != config::PlaybackMode::off,
                                          config_.playlist_segments, config_.keep_bytes});
-        service_.emplace(
-            Service::Parts{loop_, *store_, *enrolment_, *metrics_, *playback_, *streams_, *link_},
-            core);
+        service_.emplace(Service::Parts{loop_, *store_, *enrolment_, *metrics_, *playback_,
+                                        *streams_, *link_, journal_},
+                         core);
         link_->attach(*service_);
         open_access();
         resume_playlists();
@@ -266,7 +268,7 @@ private:
     int open_admin() {
         auto started = admin::AdminServer::start(
             {loop_, *service_, *enrolment_, *accounts_, *token_keeper_, *metrics_, *store_, *link_,
-             [this] { return stake_ ? stake_->view() : stake::StakeView{}; }},
+             journal_, [this] { return stake_ ? stake_->view() : stake::StakeView{}; }},
             {config::to_string(config_.admin_addr), restored_.identity.admin_token,
              config_.data_dir, std::string(config::version()), restored_.epoch, loop_.now()});
         if (!started)
@@ -397,6 +399,7 @@ private:
     std::optional<Enrolment> enrolment_;
     std::optional<TranscoderLink> link_;
     std::optional<MetricsView> metrics_;
+    Journal journal_;
     std::optional<Playback> playback_;
     std::shared_ptr<LiveStreams> streams_ = std::make_shared<LiveStreams>();
     std::optional<Service> service_;

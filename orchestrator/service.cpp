@@ -8,6 +8,7 @@
 #include "common/runtime/log.h"
 #include "common/runtime/wall_clock.h"
 #include "orchestrator/access/live_streams.h"
+#include "orchestrator/journal/journal.h"
 #include "orchestrator/metrics_view.h"
 #include "orchestrator/store/store.h"
 
@@ -37,6 +38,7 @@ Service::Service(Parts parts, CoreConfig config)
       playback_(parts.playback),
       streams_(parts.streams),
       link_(parts.link),
+      journal_(parts.journal),
       core_(std::move(config)),
       timer_(parts.loop),
       pulse_timer_(parts.loop),
@@ -76,6 +78,7 @@ void Service::begin_upload(UploadRequest request, std::function<void(UploadDecis
 void Service::upload_arrives(UploadId upload, ArrivingBodyPtr body) {
     loop_.post([this, upload, body = std::move(body)]() mutable {
         arrivals_[upload].body = std::move(body);
+        arrivals_[upload].began = now();
         core_.upload_arrives(upload, now());
         settle();
     });
@@ -104,6 +107,8 @@ void Service::finish_upload(UploadId upload, PayloadPtr body, Sha256 sha256,
 
 void Service::finish_on_loop(UploadId upload, PayloadPtr body, const Sha256& sha256,
                              Waiter answered) {
+    if (const auto arrival = arrivals_.find(upload); arrival != arrivals_.end())
+        metrics_.uploaded(now() - arrival->second.began);
     const UploadOutcome outcome = core_.finish_upload(upload, sha256, body->size(), now());
     if (const auto* accepted = std::get_if<TaskAccepted>(&outcome)) {
         tasks_[accepted->task] = Task{std::move(body), sha256, {std::move(answered)}, {}};
@@ -257,8 +262,10 @@ void Service::settle() {
     core_.advance_to(now());
     // Carrying out an effect may reach the core again (a store that fails at once): until nothing is left.
     for (Effects effects = core_.take_effects(); !effects.empty(); effects = core_.take_effects())
-        for (const Effect& effect : effects)
+        for (const Effect& effect : effects) {
+            journal_.note(effect, loop_.now(), wall_now());
             std::visit([this](const auto& e) { perform(e); }, effect);
+        }
     if (const auto next = core_.next_deadline())
         timer_.set(*next, [this] { settle(); });
     else

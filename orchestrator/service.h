@@ -27,6 +27,7 @@ namespace millrace::orchestrator {
 namespace store {
 class Store;
 }
+class Journal;
 class LiveStreams;
 class MetricsView;
 
@@ -40,6 +41,7 @@ public:
         PlaybackSink& playback;
         LiveStreams& streams;
         TranscoderLink& link;
+        Journal& journal;
     };
 
     Service(Parts parts, CoreConfig config);
@@ -98,6 +100,7 @@ private:
     // An upload whose body is still arriving, and where it goes already.
     struct Arrival {
         ArrivingBodyPtr body;
+        TimePoint began;  // its first bytes were known for video
         TranscoderKey to;
         std::optional<TransferId> transfer;
     };
@@ -134,6 +137,7 @@ private:
     PlaybackSink& playback_;
     LiveStreams& streams_;
     TranscoderLink& link_;
+    Journal& journal_;
     OrchestratorCore core_;
     Timer timer_;
     Timer pulse_timer_;

@@ -1,6 +1,7 @@
 #include "common/config/orchestrator_config.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "common/base/hex.h"
 #include "common/config/common_flags.h"
@@ -121,6 +122,7 @@ struct Table {
     Command client(std::string name, std::string help);
     Command client_with_target(std::string name, std::string help, std::string what);
     Command account_add();
+    Command trace();
     Command ledger();
     Command ledger_close();
     Command ledger_verify();
@@ -193,6 +195,9 @@ void Table::add_work(std::vector<Flag>& flags) {
     flags.push_back(
         value_flag({"playlist-segments", "N", "segments listed in a media playlist; 0 = all", "6"},
                    config.playlist_segments, count(0, 100'000)));
+    flags.push_back(
+        toggle_flag({"livepeer-metrics", "", "also expose go-livepeer's metric names", ""},
+                    config.livepeer_metrics));
 }
 
 void Table::add_limits(std::vector<Flag>& flags) {
@@ -292,6 +297,26 @@ Command Table::client_with_target(std::string name, std::string help, std::strin
     };
     command.positionals.push_back({std::move(what), false, set});
     return command;
+}
+
+Command Table::trace() {
+    Command trace = client("trace", "what happened to a segment, step by step");
+    const auto set = [this](const std::vector<std::string>& words) -> Result<void> {
+        const std::string& word = words.front();
+        const std::size_t slash = std::min(word.find('/'), word.size());
+        auto session = parse_name(word.substr(0, slash));
+        const auto seq = parse_count(word.substr(std::min(slash + 1, word.size())), 0,
+                                     std::numeric_limits<std::uint64_t>::max());
+        if (!session || !seq)
+            return error(
+                ErrorKind::bad_input,
+                "must be a session's id, a slash and a segment's number, not " + quote(word));
+        config.target = *std::move(session);
+        config.seq = *seq;
+        return {};
+    };
+    trace.positionals.push_back({"SESSION/SEQ", false, set});
+    return trace;
 }
 
 Command Table::account_add() {
@@ -418,7 +443,8 @@ Program Table::program() {
                         ledger(),
                         ledger_close(),
                         client("ledger periods", "closed periods and their heads"),
-                        ledger_verify()};
+                        ledger_verify(),
+                        trace()};
     return program;
 }
 

@@ -44,6 +44,7 @@ enum class OrchestratorCommand : std::uint8_t {
     ledger_close,
     ledger_periods,
     ledger_verify,
+    trace,
 };
 
 enum class AuthKind : std::uint8_t { none, accounts, webhook };
@@ -110,6 +111,7 @@ struct OrchestratorConfig {
     bool cut_through = true;
     std::uint64_t keep_bytes = 1ULL << 30;
     std::uint32_t playlist_segments = 6;  // 0 = all
+    bool livepeer_metrics = false;
     HttpLimits limits;
     StakeConfig stake;
     LogOptions log;
@@ -119,6 +121,7 @@ struct OrchestratorConfig {
     Secret admin_token;  // empty = the one in data_dir
     std::string
         target;  // NAME of drain, cordon, uncordon; ID of session end and join-token revoke; FILE of backup
+    std::uint64_t seq = 0;  // with the session in `target`: SESSION/SEQ of trace
     Duration token_ttl = std::chrono::hours(24);  // 0 = for ever
     bool token_once = false;
     LedgerQuestion ledger;

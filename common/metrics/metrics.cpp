@@ -123,6 +123,7 @@ Family<Metric>& find(Families<Metric>& families, const Definition& definition) {
 
 struct Metrics::Impl {
     mutable std::mutex mutex;
+    bool process = true;
     prometheus::Registry registry;
     Families<prometheus::Counter> counters;
     Families<prometheus::Gauge> gauges;
@@ -144,6 +145,7 @@ struct Metrics::Impl {
 };
 
 Metrics::Metrics(const Table& table, std::string_view version) : impl_(std::make_unique<Impl>()) {
+    impl_->process = table.process;
     for (const CounterDef* counter : table.counters)
         impl_->add(impl_->counters, *counter, table.prefix, prometheus::BuildCounter);
     for (const GaugeDef* gauge : table.gauges) {
@@ -193,7 +195,8 @@ void Metrics::forget(std::string_view name, std::string_view value) {
 std::string Metrics::exposition() const {
     // Collecting is safe beside counting, but not beside forget().
     const std::lock_guard lock(impl_->mutex);
-    return prometheus::TextSerializer().Serialize(impl_->registry.Collect()) + process_exposition();
+    return prometheus::TextSerializer().Serialize(impl_->registry.Collect()) +
+           (impl_->process ? process_exposition() : "");
 }
 
 }  // namespace millrace::metrics

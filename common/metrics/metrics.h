@@ -48,6 +48,7 @@ struct Table {
     std::vector<const CounterDef*> counters;
     std::vector<const GaugeDef*> gauges;
     std::vector<const HistogramDef*> histograms;
+    bool process = true;  // with process_* on the page; once per page
 };
 
 using LabelValues = std::initializer_list<std::string_view>;  // in the definition's order
@@ -71,7 +72,7 @@ public:
     // Removes all series in which the open label `name` has this value (a transcoder has gone).
     void forget(std::string_view name, std::string_view value);
 
-    // The page, with process_* as of now. Text format 0.0.4.
+    // The page, with process_* as of now where the table wants it. Text format 0.0.4.
     [[nodiscard]] std::string exposition() const;
 
 private:

@@ -137,6 +137,37 @@ const GaugeDef link_up{
 const GaugeDef build_info{{"build_info", "1, with the version as label", {kVersion}}};
 }  // namespace transcoder_metrics
 
+// Buckets as in go-livepeer's monitor package.
+namespace livepeer_metrics {
+namespace {
+const std::vector<double> kTimes{0, 0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5, 10};
+const std::vector<double> kScores{0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5, 10, 15, 20, 40};
+const std::vector<double> kDurations{0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5, 5, 10, 15, 20};
+const Label kNode{"node_type", {"orch"}};
+}  // namespace
+const GaugeDef versions{
+    {"versions", "1, with the version as label", {kNode, {"livepeerversion", {}}}}};
+const GaugeDef max_sessions_total{{"max_sessions_total", "Sessions that may run", {kNode}}};
+const GaugeDef current_sessions_total{{"current_sessions_total", "Sessions running", {kNode}}};
+const GaugeDef transcoders_number{{"transcoders_number", "Transcoders connected", {kNode}}};
+const GaugeDef transcoders_capacity{
+    {"transcoders_capacity", "Sessions that they can carry", {kNode}}};
+const GaugeDef transcoders_load{{"transcoders_load", "Sessions that they carry", {kNode}}};
+const CounterDef segment_transcoded_total{
+    {"segment_transcoded_total", "Segments transcoded", {kNode}}};
+const CounterDef segment_transcode_failed_total{{"segment_transcode_failed_total",
+                                                 "Segments that were not transcoded",
+                                                 {kNode, {"error_code", api_codes()}}}};
+const CounterDef mil_pixels_processed{
+    {"mil_pixels_processed", "Millions of pixels encoded", {kNode}}};
+const HistogramDef transcode_time_seconds{
+    {"transcode_time_seconds", "Time the engine worked on a segment", {kNode}}, kTimes};
+const HistogramDef transcode_score{
+    {"transcode_score", "Duration of a segment / time the engine worked on it", {kNode}}, kScores};
+const HistogramDef source_segment_duration_seconds{
+    {"source_segment_duration_seconds", "Duration of source segments", {kNode}}, kDurations};
+}  // namespace livepeer_metrics
+
 const Table& orchestrator_table() {
     using namespace orchestrator_metrics;
     static const Table table{
@@ -150,6 +181,18 @@ const Table& orchestrator_table() {
          &transcoder_load, &payload_buffered_bytes, &payload_budget_bytes, &data_dir_free_bytes,
          &ledger_rows, &stake_tokens, &stake_active, &stake_age_seconds, &build_info},
         {&segment_seconds, &realtime_ratio, &store_commit_seconds}};
+    return table;
+}
+
+const Table& livepeer_table() {
+    using namespace livepeer_metrics;
+    static const Table table{
+        "livepeer_",
+        {&segment_transcoded_total, &segment_transcode_failed_total, &mil_pixels_processed},
+        {&versions, &max_sessions_total, &current_sessions_total, &transcoders_number,
+         &transcoders_capacity, &transcoders_load},
+        {&transcode_time_seconds, &transcode_score, &source_segment_duration_seconds},
+        false};
     return table;
 }
 

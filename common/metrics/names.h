@@ -64,7 +64,26 @@ extern const GaugeDef link_up;     // {orchestrator}
 extern const GaugeDef build_info;  // {version}
 }  // namespace transcoder_metrics
 
+// go-livepeer's own names, with its units and buckets, so that its dashboards and alerts keep working
+// (--livepeer-metrics). Its label node_type is here; node_id, which it draws at random, and profiles, which are a
+// broadcaster's words, are not.
+namespace livepeer_metrics {
+extern const GaugeDef versions;                          // {node_type, livepeerversion} 1
+extern const GaugeDef max_sessions_total;                // {node_type} the effective limit
+extern const GaugeDef current_sessions_total;            // {node_type} holding a slot
+extern const GaugeDef transcoders_number;                // {node_type} ready
+extern const GaugeDef transcoders_capacity;              // {node_type} their slots
+extern const GaugeDef transcoders_load;                  // {node_type} slots reserved on them
+extern const CounterDef segment_transcoded_total;        // {node_type}
+extern const CounterDef segment_transcode_failed_total;  // {node_type, error_code: as in our API}
+extern const CounterDef mil_pixels_processed;            // {node_type} millions of encoded pixels
+extern const HistogramDef transcode_time_seconds;        // {node_type} of the engine
+extern const HistogramDef transcode_score;               // {node_type} duration / that time
+extern const HistogramDef source_segment_duration_seconds;  // {node_type}
+}  // namespace livepeer_metrics
+
 [[nodiscard]] const Table& orchestrator_table();
+[[nodiscard]] const Table& livepeer_table();
 [[nodiscard]] const Table& transcoder_table();
 
 }  // namespace millrace::metrics

@@ -1,17 +1,21 @@
 #include "orchestrator/admin/admin_server.h"
 
 #include <chrono>
+#include <limits>
 #include <optional>
 
 #include <nlohmann/json.hpp>
 #include <openssl/crypto.h>
 
 #include "common/base/hex.h"
+#include "common/config/values.h"
 #include "common/http/problem.h"
 #include "common/http/router.h"
 #include "common/http/server.h"
 #include "common/runtime/wall_clock.h"
 #include "orchestrator/admin/access_api.h"
+#include "orchestrator/admin/event_stream.h"
+#include "orchestrator/admin/journal_json.h"
 #include "orchestrator/admin/ledger_api.h"
 #include "orchestrator/admin/status_json.h"
 #include "orchestrator/link/enrolment.h"
@@ -27,6 +31,7 @@ using nlohmann::json;
 
 constexpr std::uint64_t kBodyBytesMax = 16 * 1024;
 constexpr std::int64_t kTtlDefaultSeconds = 24 * 3600;
+constexpr std::uint64_t kSeqMax = std::numeric_limits<std::uint64_t>::max();
 constexpr std::int64_t kTtlMaxSeconds = 10LL * 365 * 24 * 3600;
 
 http::Response json_response(int status, const json& body) {
@@ -77,7 +82,8 @@ public:
         : parts_(parts),
           options_(std::move(options)),
           pool_(std::make_shared<BlockPool>(kBlockBytes)),
-          ledger_(parts_.loop, parts_.store, options_.data_dir) {}
+          ledger_(parts_.loop, parts_.store, options_.data_dir),
+          events_(parts_.loop, parts_.journal) {}
 
     Result<void> start() {
         routes();
@@ -114,16 +120,23 @@ private:
                 parts_.metrics.exposition(parts_.service.core().status(), parts_.store,
                                           parts_.link.counters(), parts_.stake())));
         });
-        router_.on(Method::get, "/status", [this](const Exchange& e, const Path&) {
-            if (open_ || authorised(e))
-                parts_.loop.post([this, e] { e->respond(json_response(200, status())); });
+        reads("/status",
+              [this](const Exchange& e, const Path&) { e->respond(json_response(200, status())); });
+        reads("/events", [this](const Exchange& e, const Path&) {
+            events_.watch(e, event_text("status", status()));
         });
+        reads("/trace/{session}/{seq}",
+              [this](const Exchange& e, const Path& path) { e->respond(trace(path)); });
         router_.on(Method::get, "/join-tokens", [this](const Exchange& e, const Path&) {
             if (authorised(e))
                 parts_.loop.post([this, e] { e->respond(list_tokens()); });
         });
-        reads("/accounts", [this] { return list_accounts(parts_.accounts); });
-        reads("/token-keys", [this] { return list_token_keys(parts_.token_keys); });
+        reads("/accounts", [this](const Exchange& e, const Path&) {
+            e->respond(list_accounts(parts_.accounts));
+        });
+        reads("/token-keys", [this](const Exchange& e, const Path&) {
+            e->respond(list_token_keys(parts_.token_keys));
+        });
         ledger_routes();
         posts();
         access_posts();
@@ -145,12 +158,14 @@ private:
         });
     }
 
-    // A GET that is open on loopback, answered on the loop.
-    void reads(std::string_view pattern, std::function<http::Response()> answer) {
-        router_.on(http::Method::get, pattern, [this, answer](const Exchange& e, const Path&) {
-            if (open_ || authorised(e))
-                parts_.loop.post([e, answer] { e->respond(answer()); });
-        });
+    // A GET that is open on loopback, handled on the loop.
+    template <class Handler>
+    void reads(std::string_view pattern, Handler handler) {
+        router_.on(http::Method::get, pattern,
+                   [this, handler](const Exchange& e, const Path& path) {
+                       if (open_ || authorised(e))
+                           parts_.loop.post([handler, e, path] { handler(e, path); });
+                   });
     }
 
     void access_posts() {
@@ -249,6 +264,18 @@ private:
         return status;
     }
 
+    [[nodiscard]] http::Response trace(const Path& path) const {
+        const auto seq = config::parse_count(path["seq"], 0, kSeqMax);
+        if (!seq)
+            return problem(ApiCode::bad_request, "the segment's number " + seq.error().message);
+        const auto found = parts_.journal.find({path["session"]}, *seq);
+        if (found.empty())
+            return problem(ApiCode::not_found,
+                           "nothing is known of this segment: traces are kept of the last " +
+                               std::to_string(kTracesMax) + " since the start");
+        return json_response(200, traces_json(found));
+    }
+
     [[nodiscard]] http::Response readyz() const {
         const bool store = parts_.store.available();
         const bool transcoders = parts_.service.core().any_transcoder_ready();
@@ -312,6 +339,7 @@ private:
     AdminOptions options_;
     std::shared_ptr<BlockPool> pool_;
     LedgerApi ledger_;
+    EventStream events_;
     http::Router router_;
     bool open_ = false;
     std::unique_ptr<http::Server> server_;  // last: its threads use everything above

@@ -1,6 +1,7 @@
 #pragma once
-// The admin door (7935): /metrics, /healthz, /readyz, /status for machines and people, and what operators
-// change. Every POST needs the admin token; /status needs it too when the port is bound beyond loopback.
+// The admin door (7935): /metrics, /healthz, /readyz, /status, /events and /trace for machines and
+// people, and what operators change. Every POST needs the admin token; what is read needs it too when the port is
+// bound beyond loopback.
 //
 // Thread: made and destroyed by main; handlers hop to the loop, where core and tokens live.
 // Owner: main, destroyed before the service.
@@ -18,6 +19,7 @@ namespace millrace::orchestrator {
 class Accounts;
 class Service;
 class Enrolment;
+class Journal;
 class MetricsView;
 class TokenKeeper;
 class TranscoderLink;
@@ -48,6 +50,7 @@ public:
         MetricsView& metrics;
         store::Store& store;
         const TranscoderLink& link;
+        Journal& journal;
         std::function<stake::StakeView()> stake;  // called on the loop
     };
 

@@ -4,6 +4,7 @@
 //
 // Thread: the caller's; blocking.
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -27,6 +28,7 @@ int join_token(const AdminTarget& target, Duration ttl, bool once);
 int join_token_list(const AdminTarget& target);
 int join_token_revoke(const AdminTarget& target, const std::string& id);
 int stake(const AdminTarget& target);
+int trace(const AdminTarget& target, const std::string& session, std::uint64_t seq);
 // Prints the key alone, so that a script can catch it; nobody can print it again.
 int account_add(const AdminTarget& target, const std::string& name, const AccountLimits& limits,
                 const std::vector<std::string>& streams);

@@ -130,7 +130,7 @@ void Impl::end_attempt(Task& t, AttemptNo no, What what, std::optional<CancelRea
     t.live.erase(found);
     if (cancel && a.at->joined)
         emit(Send{a.at->key, Cancel{t.id, a.no, *cancel}});
-    emit(DropAttempt{a.at->key, t.id, a.no});
+    emit(DropAttempt{a.at->key, t.id, a.no, what});
     if (a.started)
         t.attempts_spent += 1;
     for (const auto& [index, r] : a.received) {

@@ -113,7 +113,7 @@ void Impl::early_failed(EarlyAttempt& early, const TaskFailed& m) {
     if (m.engine_crashed)
         s.no_early_before = now_ + kPoisonFor;
     early.failed = m;
-    emit(DropAttempt{early.attempt.at->key, early.task, early.attempt.no});
+    emit(DropAttempt{early.attempt.at->key, early.task, early.attempt.no, What::attempt_failed});
 }
 
 // The body is complete and is this task: the attempt that is under way is its first.

@@ -56,11 +56,48 @@ struct FinishTransfer {
     bool operator==(const FinishTransfer&) const = default;
 };
 
+// Something worth counting happened. Closed set; the shell maps it to the metrics of contract.md
+// section 6.
+struct Noted {
+    enum class What : std::uint8_t {
+        session_opened,
+        session_refused,
+        session_shed,
+        segment_ok,
+        segment_bad_input,
+        segment_failed,
+        segment_refused,
+        segment_cancelled,
+        attempt_ok,
+        attempt_failed,
+        attempt_stalled,
+        attempt_lost,
+        attempt_refused,
+        attempt_superseded,
+        attempt_late,
+        retry,
+        hedge_won,
+        hedge_lost,
+        stale_epoch,
+        stale_incarnation,
+        stale_attempt,
+        stale_duplicate,
+        bad_result,
+    };
+    What what = What::segment_ok;
+    ApiCode code = ApiCode::internal;  // with *_refused
+    std::string transcoder;            // its name, where one is concerned
+    // Why, from a closed set. retry: lost, stalled, failed, refused, late, bad_result, transfer.
+    std::string reason{};
+    bool operator==(const Noted&) const = default;
+};
+
 // The attempt is over: stop sending its source, forget what came back of its renditions.
 struct DropAttempt {
     TranscoderKey at;
     TaskId task;
     AttemptNo attempt;
+    Noted::What why = Noted::What::attempt_superseded;  // attempt_*, or bad_result
     bool operator==(const DropAttempt&) const = default;
 };
 
@@ -151,42 +188,6 @@ struct TranscoderChanged {
                         // gone for good
     std::string reason;
     bool operator==(const TranscoderChanged&) const = default;
-};
-
-// Something worth counting happened. Closed set; the shell maps it to the metrics of contract.md
-// section 6.
-struct Noted {
-    enum class What : std::uint8_t {
-        session_opened,
-        session_refused,
-        session_shed,
-        segment_ok,
-        segment_bad_input,
-        segment_failed,
-        segment_refused,
-        segment_cancelled,
-        attempt_ok,
-        attempt_failed,
-        attempt_stalled,
-        attempt_lost,
-        attempt_refused,
-        attempt_superseded,
-        attempt_late,
-        retry,
-        hedge_won,
-        hedge_lost,
-        stale_epoch,
-        stale_incarnation,
-        stale_attempt,
-        stale_duplicate,
-        bad_result,
-    };
-    What what = What::segment_ok;
-    ApiCode code = ApiCode::internal;  // with *_refused
-    std::string transcoder;            // its name, where one is concerned
-    // Why, from a closed set. retry: lost, stalled, failed, refused, late, bad_result, transfer.
-    std::string reason{};
-    bool operator==(const Noted&) const = default;
 };
 
 using Effect = std::variant<Send, StartTransfer, StartEarlyTransfer, FinishTransfer, DropAttempt,

@@ -1,6 +1,7 @@
 """What operators and dashboards see: metrics, status, readiness, subcommands."""
 
 import json
+import urllib.request
 
 from support import http_client
 from support.case import TINY, ClusterCase
@@ -25,6 +26,18 @@ TRANSCODER = {
     "link_up", "build_info",
 }
 PROCESS = {"process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds", "process_start_time_seconds"}
+
+
+def next_event(stream):
+    """(event, data) of the next server-sent event; comments are passed over."""
+    kind = None
+    for line in stream:
+        name, _, value = line.decode().rstrip("\n").partition(": ")
+        if name == "event":
+            kind = value
+        elif name == "data":
+            return kind, json.loads(value)
+    raise AssertionError("the stream ended")
 
 
 class Operator(ClusterCase):
@@ -86,6 +99,7 @@ class Operator(ClusterCase):
         self.assertEqual(grown("pixels_total", kind="encoded"), 50 * 160 * 90)
         self.assertEqual(grown("pixels_total", kind="decoded"), 50 * 320 * 180)
         self.assertEqual(grown("segment_seconds_count", stage="total"), 2)
+        self.assertEqual(grown("segment_seconds_count", stage="upload"), 2)
         self.assertEqual(grown("store_commit_seconds_count"), 2)
         self.assertEqual(after.value(O + "payload_buffered_bytes"), 0)
         self.assertEqual(after.value(O + "transcoder_load", transcoder="worker"), 1)
@@ -137,6 +151,57 @@ class Operator(ClusterCase):
                     self.assertIn(needed, done.stdout)
                     if flags:
                         json.loads(done.stdout)
+
+    def test_go_livepeers_names_only_when_asked_for(self):
+        self.assertFalse([n for n in self.before.names() if n.startswith("livepeer_")])
+        cluster = self.new_cluster()
+        orchestrator = cluster.orchestrator("--livepeer-metrics")
+        cluster.transcoder(orchestrator, name="worker", slots=2)
+        opened = self.session(orchestrator, TINY)
+        self.assert_status(orchestrator.push(opened["stream"], "0.ts", self.clips[0]), 200)
+        page = orchestrator.metrics()
+        self.assertEqual(page.value("livepeer_max_sessions_total"), 2)
+        self.assertEqual(page.value("livepeer_current_sessions_total"), 1)
+        self.assertEqual((page.value("livepeer_transcoders_number"), page.value("livepeer_transcoders_load")), (1, 1))
+        self.assertEqual(page.value("livepeer_segment_transcoded_total"), 1)
+        self.assertEqual(page.value("livepeer_transcode_score_count"), 1)
+        tables_only = self.clips[1][:188 * 3]
+        self.assertEqual(orchestrator.push(self.stream(), "0.ts", tables_only).status, 422)
+        page = orchestrator.metrics()
+        self.assertEqual(page.value("livepeer_segment_transcode_failed_total", error_code="BadSegment"), 1)
+        self.assertAlmostEqual(page.value("livepeer_mil_pixels_processed"), 25 * 160 * 90 / 1e6)
+
+    def test_a_trace_tells_a_segments_way(self):
+        opened = self.session(self.orchestrator, TINY)
+        self.assert_status(self.orchestrator.push(opened["stream"], "5.ts", self.clips[0]), 200)
+        done = self.orchestrator.command("trace", f"{opened['session_id']}/5", "--json")
+        self.assertEqual(done.returncode, 0, done)
+        trace, = json.loads(done.stdout)
+        self.assertEqual((trace["seq"], trace["outcome"], trace["stream"]), (5, "answered", opened["stream"]))
+        steps = [step["what"] for step in trace["steps"]]
+        self.assertEqual([steps[0], steps[-1]], ["accepted", "answered"], steps)
+        self.assertEqual([s.get("transcoder") for s in trace["steps"] if s["what"] == "dispatched"], ["worker"])
+        self.assertEqual(sorted(s["after_ms"] for s in trace["steps"]), [s["after_ms"] for s in trace["steps"]])
+        self.assertGreater(trace["engine_ms"]["total"], 0)
+        self.assertIn("dispatched", self.orchestrator.command("trace", f"{opened['session_id']}/5").stdout)
+        self.assertNotEqual(self.orchestrator.command("trace", f"{opened['session_id']}/6").returncode, 0)
+        self.assertEqual(self.orchestrator.command("trace", "no-number").returncode, 78)
+
+    def test_who_watches_is_told_the_state_and_then_what_happens(self):
+        with urllib.request.urlopen(f"{self.orchestrator.admin}/events", timeout=30) as watched:
+            self.assertEqual(watched.headers["Content-Type"], "text/event-stream")
+            kind, status = next_event(watched)
+            self.assertEqual(kind, "status")
+            self.assertIn("capacity", status)
+            opened = self.session(self.orchestrator, TINY)
+            self.assert_status(self.orchestrator.push(opened["stream"], "0.ts", self.clips[0]), 200)
+            self.orchestrator.end_session(opened["session_id"], {"Authorization": f"Bearer {opened['token']}"})
+            told = []
+            while ("session", "ended") not in told:
+                kind, data = next_event(watched)
+                if opened["session_id"] in (data.get("id"), data.get("session")):
+                    told.append((kind, data.get("outcome") or data["state"]))
+        self.assertEqual(told, [("session", "opened"), ("segment", "answered"), ("session", "ended")])
 
     def test_join_tokens_are_listed_without_their_secret_and_revoked_by_id(self):
         token = self.orchestrator.join_token()

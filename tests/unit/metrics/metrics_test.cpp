@@ -169,3 +169,17 @@ TEST_CASE("several threads may count while another reads", "[metrics]") {
     }
     CHECK_THAT(metrics.exposition(), Contains("segments_total{outcome=\"ok\"} 1500\n"));
 }
+
+TEST_CASE("go-livepeer's names stand beside ours on one page, each once", "[metrics]") {
+    const Metrics ours(orchestrator_table(), "1");
+    const Metrics theirs(livepeer_table(), "1");
+    const std::string page = ours.exposition() + theirs.exposition();
+    for (const char* line : {"livepeer_max_sessions_total{node_type=\"orch\"} 0\n",
+                             "livepeer_current_sessions_total{node_type=\"orch\"} 0\n",
+                             "livepeer_transcode_score_bucket{node_type=\"orch\",le=\"0.5\"} 0\n",
+                             "livepeer_mil_pixels_processed{node_type=\"orch\"} 0\n"})
+        CHECK_THAT(page, Contains(line));
+    const std::string once = "# TYPE process_resident_memory_bytes";
+    CHECK(page.find(once) == page.rfind(once));
+    CHECK(page.find(once) != std::string::npos);
+}
