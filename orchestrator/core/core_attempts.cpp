@@ -201,6 +201,7 @@ void Impl::fail(Task& t, Refusal refusal, CancelReason cancel) {
     s.segments_failed += 1;
     emit(Fail{t.id, t.segment, s.stream, std::move(refusal)});
     finish_task(t);
+    release_if_unproven(s);
 }
 
 void Impl::finish_task(Task& t) {

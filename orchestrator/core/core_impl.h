@@ -174,6 +174,7 @@ private:
     void drop_holding(Session& s, ReservationId id, bool tell);
     void prune(Session& s);
     void give_up_slot(Session& s);
+    void release_if_unproven(Session& s);
     void unseat_all(Transcoder& t);
     void on_reservation_timer(ReservationId id);
     void slot_answered_no(Session& s, ReservationId id, Duration avoid_for, bool tell);

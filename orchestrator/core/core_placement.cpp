@@ -243,6 +243,16 @@ void Impl::give_up_slot(Session& s) {
     prune(s);
 }
 
+// Nothing of it ever came out and nothing more of it is here: it keeps its id and token, not its slot.
+void Impl::release_if_unproven(Session& s) {
+    if (s.proven || s.ended || !s.tasks.empty() || s.arriving())
+        return;
+    s.orphaned = false;  // nor does it wait for another
+    s.primary = {};
+    prune(s);
+    refresh(s);
+}
+
 // Nothing new goes to this transcoder: its sessions look for another, oldest first.
 void Impl::unseat_all(Transcoder& t) {
     const std::vector<SessionNo> held(t.sessions.begin(), t.sessions.end());

@@ -301,6 +301,7 @@ void Impl::committed(TaskId id, AttemptNo attempt, const Result<void>& result, T
 void Impl::deliver(Task& t) {
     Session& s = *t.session;
     s.segments_ok += 1;
+    s.proven = true;
     const auto key = transcoder_keys_.find(t.committing_at);
     Transcoder* at = key != transcoder_keys_.end() ? registry_.find(key->second) : nullptr;
     std::int64_t pixels = 0;

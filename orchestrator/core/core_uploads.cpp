@@ -200,6 +200,7 @@ void Impl::abort_upload(UploadId id, TimePoint now) {
         withdraw(*upload.early, CancelReason::superseded);
     begin_early(s);
     refresh(s);
+    release_if_unproven(s);
     drop_if_provisional(s);
     capacity_changed_ = true;  // its claim is free
     settle();
@@ -229,6 +230,7 @@ UploadOutcome Impl::finish_upload(UploadId id, const Sha256& sha256, std::uint64
         if (upload.early)
             withdraw(*upload.early, CancelReason::superseded);
         refresh(s);
+        release_if_unproven(s);
     }
     drop_if_provisional(s);
     settle();

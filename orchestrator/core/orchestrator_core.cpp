@@ -46,6 +46,7 @@ void Impl::restore(const std::vector<RestoredSession>& sessions,
         s.last_seq = r.last_seq;
         s.has_seq = r.has_seq;
         s.confirmed = true;
+        s.proven = true;
         if (r.ended)
             sessions_.end(s, EndReason::idle);
         else

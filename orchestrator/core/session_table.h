@@ -8,6 +8,8 @@
 //   run elsewhere. At one transcoder a session has at most one holding.
 // - A session has a claim when it has no slot but was let in: an upload of it is arriving, or it
 //   waits for a slot. Claims count at admission, so that a burst cannot pass together.
+// - A session of which no segment came out yet holds its slot only while something of it is here.
+//     Why: what cannot be transcoded would keep others out for the 10 s until it is idle.
 // - Idle: a slot, nothing in flight, and no segment for max(10 s, 3 of its segments). Idle sessions
 //   are kept in the order of their last segment: the first loses its slot first.
 // - Waiting (wanting): tasks without an attempt and no slot, or robbed of its slot while live. Kept
@@ -48,6 +50,7 @@ struct Session {
     Ladder ladder;
     Cost cost;
     bool confirmed = false;  // asked for explicitly, or a segment of it was accepted
+    bool proven = false;     // a segment of it came out, or it is from before a restart
     bool ended = false;
     EndReason end_reason = EndReason::idle;
 

@@ -175,6 +175,22 @@ class NoRoom(ClusterCase):
                 if room:  # the session that has its slot is not disturbed
                     self.assert_status(orchestrator.push(opened["stream"], "1.ts", self.clips[1]), 200)
 
+    def test_a_session_whose_first_segment_is_refused_gives_its_slot_to_the_next_at_once(self):
+        cluster = self.new_cluster()
+        orchestrator = cluster.orchestrator()
+        cluster.transcoder(orchestrator, slots=1)
+        opened = self.session(orchestrator, TINY)
+        # The grid of a transport stream and nothing in it: only an engine can tell.
+        hollow = b"".join(b"\x47\x1f\xff" + bytes([0x10 | n % 16]) + b"\xff" * 184 for n in range(500))
+        self.assert_status(orchestrator.push(opened["stream"], "0.ts", hollow), 422, "BadSegment")
+        self.assertGreaterEqual(orchestrator.metric("millrace_orchestrator_attempts_total", outcome="failed"), 1, "an engine judged it")
+        self.assertEqual(orchestrator.status()["capacity"]["sessions_active"], 0)
+        other = self.session(orchestrator, TINY)
+        self.assert_status(orchestrator.push(other["stream"], "0.ts", self.clips[0]), 200)
+        # The refused session is still there, with its token; the one slot is taken now.
+        again = orchestrator.push(opened["stream"], "1.ts", self.clips[1], headers={"Authorization": f"Bearer {opened['token']}"})
+        self.assert_status(again, 503, "OrchestratorCapped")
+
     def test_a_stopped_transcoder_makes_a_session_busy_then_late_then_served_elsewhere(self):
         cluster = self.new_cluster()
         orchestrator = cluster.orchestrator()

@@ -98,6 +98,50 @@ TEST_CASE("an idle session keeps its slot until somebody needs it, longest idle 
     CHECK(refused(world.begin("young", 2)) == ApiCode::orchestrator_capped);
 }
 
+TEST_CASE("a session whose first segment is refused gives its slot back at once, and keeps its id",
+          "[orchestrator][sessions]") {
+    Harness world;
+    FakeTranscoder& t = world.transcoder("one", 1);
+    t.manner.fails_with = ErrorKind::bad_input;
+    const TaskId bad = world.accept("broken", 1);
+    CHECK(refused(world.begin("new", 1)) == ApiCode::orchestrator_capped);
+    CHECK(world.ending(bad).code() == ApiCode::bad_segment);
+    CHECK(world.status().capacity.sessions_active == 0);
+    CHECK(world.place_of("broken").empty());
+    const SessionId id = id_of(world, "broken");
+    t.manner.fails_with.reset();
+    answer(world, "new", 1);
+    CHECK(refused(world.begin("broken", 2)) == ApiCode::orchestrator_capped);
+    world.run_for(11s);  // "new" is idle
+    answer(world, "broken", 2);
+    CHECK(id_of(world, "broken") == id);
+}
+
+TEST_CASE("a refused first segment leaves the slot to what else of its session is here",
+          "[orchestrator][sessions]") {
+    Harness world;
+    FakeTranscoder& t = world.transcoder("one", 1);
+    t.manner.fails_with = ErrorKind::bad_input;
+    const TaskId bad = world.accept("broken", 1);
+    const UploadId second = world.arriving("broken", 2);
+    CHECK(world.ending(bad).code() == ApiCode::bad_segment);
+    CHECK(world.place_of("broken") == "one");
+    world.call([&](OrchestratorCore& c, TimePoint now) { c.abort_upload(second, now); });
+    CHECK(world.place_of("broken").empty());
+    CHECK(world.status().capacity.sessions_active == 0);
+}
+
+TEST_CASE("a session that was answered once keeps its slot through a segment that fails",
+          "[orchestrator][sessions]") {
+    Harness world;
+    FakeTranscoder& t = world.transcoder("one", 1);
+    answer(world, "news", 1);
+    t.manner.fails_with = ErrorKind::bad_input;
+    CHECK(world.ending(world.accept("news", 2)).code() == ApiCode::bad_segment);
+    CHECK(world.place_of("news") == "one");
+    CHECK(refused(world.begin("new", 1)) == ApiCode::orchestrator_capped);
+}
+
 TEST_CASE("long segments make a session idle later", "[orchestrator][sessions]") {
     Harness world;
     FakeTranscoder& t = world.transcoder("one", 1);
