@@ -63,5 +63,6 @@ struct FromEngine {
     rendition @3 :Values.RenditionReport;    # complete; exactly its bytes follow
     finished @4 :Values.TranscodeReport;     # ends the task
     failed @5 :EngineFailed;                 # ends the task
+    spent @6 :Void;                          # before the end: this process should get no other task
   }
 }

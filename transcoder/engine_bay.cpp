@@ -110,21 +110,27 @@ void EngineBay::made(SlotNo slot, const RenditionReport& report, PayloadPtr byte
     tell_progress(slot);
 }
 
+void EngineBay::count_restart(SlotNo slot, std::string_view reason) {
+    const std::uint64_t restarts = at(slot).process->restarts();
+    if (std::exchange(at(slot).restarts_seen, restarts) != restarts)
+        events_.engine_restarted(reason);
+}
+
 void EngineBay::finished(SlotNo slot, const TranscodeReport& report) {
+    count_restart(slot, "spent");
     if (const auto task = std::exchange(at(slot).task, {}))
         events_.engine_finished(slot, *task, report);
 }
 
 void EngineBay::failed(SlotNo slot, const Error& problem, bool crashed) {
+    if (!crashed)
+        count_restart(slot, "spent");
     if (const auto task = std::exchange(at(slot).task, {}))
         events_.engine_failed(slot, *task, problem, crashed);
 }
 
 void EngineBay::ready(SlotNo slot) {
-    Berth& berth = at(slot);
-    if (berth.process->restarts() != berth.restarts_seen)
-        events_.engine_restarted(berth.reason);
-    berth.restarts_seen = berth.process->restarts();
+    count_restart(slot, at(slot).reason);
     events_.engine_ready(slot);
 }
 

@@ -35,7 +35,8 @@ public:
     virtual void engine_failed(SlotNo slot, TaskRef task, const Error& problem, bool crashed) = 0;
     virtual void engine_lost(SlotNo slot, const std::string& why) = 0;
     virtual void engine_ready(SlotNo slot) = 0;
-    // Counted once the new process is up. `reason`: crash, memory, forbidden_call, timeout, cancelled.
+    // Counted once the new process is up. `reason`: crash, memory, forbidden_call, timeout, cancelled;
+    // spent (it held too much memory between tasks) at once.
     virtual void engine_restarted(std::string_view reason) = 0;
     // A process came up behind these walls.
     virtual void engine_walled(const EngineWalls& walls) = 0;
@@ -76,6 +77,7 @@ private:
     void failed(SlotNo slot, const Error& problem, bool crashed);
     void ready(SlotNo slot);
     void tell_progress(SlotNo slot);
+    void count_restart(SlotNo slot, std::string_view reason);
 
     Loop& loop_;
     std::shared_ptr<BlockPool> pool_;

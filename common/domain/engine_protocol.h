@@ -5,8 +5,8 @@
 // stranger's word.
 //
 //   transcoder: start, then the source's bytes, then input_end    (cancel at any time)
-//   engine:     ready; then per task: probed, progress..., rendition + its bytes..., and last
-//               finished or failed
+//   engine:     ready; then per task: probed, progress..., rendition + its bytes..., perhaps spent,
+//               and last finished or failed
 //
 // Every start is followed by exactly one input_end, also when the task ended before all input was
 // sent. The next start comes after finished or failed.
@@ -73,6 +73,11 @@ struct EngineRendition {
     RenditionReport report;
     bool operator==(const EngineRendition&) const = default;
 };
+// The engine holds more memory than it should with its task behind it; the next one should be another
+// process's.
+struct EngineSpent {
+    bool operator==(const EngineSpent&) const = default;
+};
 struct EngineFinished {
     TranscodeReport report;
     bool operator==(const EngineFinished&) const = default;
@@ -85,6 +90,6 @@ struct EngineFailed {
 
 using ToEngine = std::variant<EngineTask, EngineInputEnd, EngineCancel>;
 using FromEngine = std::variant<EngineReady, EngineProbed, EngineProgress, EngineRendition,
-                                EngineFinished, EngineFailed>;
+                                EngineSpent, EngineFinished, EngineFailed>;
 
 }  // namespace millrace

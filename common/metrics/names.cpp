@@ -131,7 +131,7 @@ const CounterDef pixels_total{{"pixels_total", "Pixels", {kKind}}};
 const CounterDef engine_restarts_total{
     {"engine_restarts_total",
      "Engine processes started again, by why the one before ended",
-     {{"reason", {"crash", "memory", "forbidden_call", "timeout", "cancelled"}}}}};
+     {{"reason", {"crash", "memory", "forbidden_call", "timeout", "cancelled", "spent"}}}}};
 const GaugeDef link_up{
     {"link_up", "1 while joined to the orchestrator, else 0", {{"orchestrator", {}}}}};
 const GaugeDef build_info{{"build_info", "1, with the version as label", {kVersion}}};

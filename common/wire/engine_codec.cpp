@@ -124,6 +124,9 @@ void put_union(schema::FromEngine::Builder out, const EngineProgress& progress) 
 void put_union(schema::FromEngine::Builder out, const EngineRendition& rendition) {
     put(out.initRendition(), rendition.report);
 }
+void put_union(schema::FromEngine::Builder out, const EngineSpent&) {
+    out.setSpent();
+}
 void put_union(schema::FromEngine::Builder out, const EngineFinished& finished) {
     put(out.initFinished(), finished.report);
 }
@@ -162,6 +165,8 @@ FromEngine get(schema::FromEngine::Reader in) {
             return EngineFinished{get(in.getFinished())};
         case schema::FromEngine::FAILED:
             return get(in.getFailed());
+        case schema::FromEngine::SPENT:
+            return EngineSpent{};
     }
     throw Unfamiliar("unknown FromEngine");
 }

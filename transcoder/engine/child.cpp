@@ -22,7 +22,6 @@ extern "C" {
 #include "transcoder/engine/engine_main.h"
 #include "transcoder/engine/last_words.h"
 #include "transcoder/engine/system_calls.h"
-#include "transcoder/engine/walls.h"
 
 namespace millrace::engine {
 namespace {
@@ -162,12 +161,20 @@ Child& Child::operator=(Child&& other) noexcept {
     std::swap(pidfd_, other.pidfd_);
     std::swap(pid_, other.pid_);
     std::swap(killed_, other.killed_);
+    std::swap(memory_bytes_, other.memory_bytes_);
     return *this;
 }
 
 void Child::kill() {
     killed_ = true;
     pidfd_send_signal(pidfd_.get(), SIGKILL, nullptr, 0);
+}
+
+void Child::allow_memory(std::uint64_t bytes) {
+    if (bytes == std::exchange(memory_bytes_, bytes))
+        return;
+    const rlimit both{bytes, kMemoryBytesMax};
+    prlimit(pid_, RLIMIT_DATA, &both, nullptr);
 }
 
 int Child::last_words(int if_none) const {
@@ -193,7 +200,7 @@ ChildEnd Child::reap() {
         // Nobody else sends SIGKILL to an engine but the kernel when memory runs out. And a library
         // that gets none may stumble over the null pointer before anybody can say so.
         const auto peak = static_cast<std::uint64_t>(used.ru_maxrss) * 1024;
-        const bool starved = number == SIGKILL || peak >= kMemoryBytesMax / 8 * 7;
+        const bool starved = number == SIGKILL || peak >= memory_bytes_ / 8 * 7;
         return {starved ? EndKind::out_of_memory : EndKind::crashed, number};
     }
     switch (number) {

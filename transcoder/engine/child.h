@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #include "common/base/result.h"
+#include "transcoder/engine/memory_bound.h"
 
 namespace millrace::engine {
 
@@ -61,6 +62,8 @@ public:
     [[nodiscard]] pid_t pid() const { return pid_; }
 
     void kill();
+    // Once its walls stand; up to kMemoryBytesMax. Without effect where memory cannot be limited.
+    void allow_memory(std::uint64_t bytes);
     // After pidfd() became readable: reaps it. Waits if it has not ended yet.
     [[nodiscard]] ChildEnd reap();
 
@@ -77,6 +80,7 @@ private:
     Descriptor pidfd_;
     pid_t pid_ = -1;
     bool killed_ = false;
+    std::uint64_t memory_bytes_ = kMemoryBytes;  // it may use
 };
 
 }  // namespace millrace::engine

@@ -2,16 +2,15 @@
 
 #include <chrono>
 #include <cstdlib>
-#include <limits>
 #include <thread>
 
-#include <malloc.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/runtime/sha256.h"
 #include "transcoder/engine/fault.h"
 #include "transcoder/engine/framing.h"
+#include "transcoder/engine/held_memory.h"
 #include "transcoder/engine/last_words.h"
 #include "transcoder/engine/socket_source.h"
 #include "transcoder/engine/walls.h"
@@ -20,6 +19,8 @@ namespace millrace::engine {
 namespace {
 
 constexpr auto kProgressEvery = std::chrono::milliseconds(100);  // well inside the promised 250 ms
+// Without a task for so long: its session pauses, or has none. As orchestrators see it (contract.md, section 2).
+constexpr auto kIdleAfter = std::chrono::seconds(10);
 
 // The engine's side of the socket, blocking: there is nothing to do until the other side reads.
 class Channel {
@@ -100,9 +101,16 @@ public:
         closed_ = true;
         changed_.notify_all();
     }
-    [[nodiscard]] std::optional<Job> take() {
+    // `on_idle` is called once when there was none for kIdleAfter.
+    [[nodiscard]] std::optional<Job> take(void (*on_idle)()) {
         std::unique_lock lock(mutex_);
-        changed_.wait(lock, [&] { return job_ || closed_; });
+        const auto there = [&] { return job_ || closed_; };
+        if (!changed_.wait_for(lock, kIdleAfter, there)) {
+            lock.unlock();
+            on_idle();
+            lock.lock();
+        }
+        changed_.wait(lock, there);
         return std::exchange(job_, std::nullopt);
     }
 
@@ -226,6 +234,8 @@ void work_on(const Job& job, Channel& channel, int socket) {
     auto report = media::transcode(*job.source, request, reporter, job.cancel);
     if (!report && report.error().kind == ErrorKind::overloaded)
         end_with(kExitOutOfMemory, words_of(socket), 0);  // what is left of the heap is no use
+    if (held_bytes() > kHeldBytesMax)
+        channel.send(EngineSpent{});
     if (!report)
         return channel.send(EngineFailed{report.error().kind, report.error().message});
     // A container may end before its file does: what is behind it has to be here, too, before anybody may say
@@ -235,26 +245,17 @@ void work_on(const Job& job, Channel& channel, int socket) {
     channel.send(EngineFinished{reporter.complete(std::move(*report))});
 }
 
-// Every segment opens its encoders anew and gives back all they had, some 100 MB at 720p. Kept in
-// the process, the next segment finds these pages mapped already. One arena, whoever frees: threads
-// come and go with segments, and each would keep its own.
-void keep_memory() {
-    mallopt(M_ARENA_MAX, 1);
-    mallopt(M_MMAP_THRESHOLD, 32 * 1024 * 1024);
-    mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
-}
-
 }  // namespace
 
 void engine_main(int socket) {
     const EngineWalls walls = raise_walls(socket);
-    keep_memory();
+    keep_freed_memory();
     Channel channel(socket);
     JobSlot jobs;
     Listener listener(channel, jobs);
     std::jthread reading([&] { listener.run(); });
     channel.send(EngineReady{walls});
-    while (const auto job = jobs.take())
+    while (const auto job = jobs.take(&release_freed_memory))
         work_on(*job, channel, socket);
     _exit(kExitClosed);
 }

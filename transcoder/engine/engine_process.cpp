@@ -47,6 +47,7 @@ public:
         stage_ = Stage::busy;
         task_ = task;
         input_open_ = true;
+        allow_memory();
         outgoing_.push(ToEngine(task));
         flush();
     }
@@ -96,11 +97,18 @@ private:
         incoming_.reset();
         doomed_ = false;
         up_ = false;
+        spent_ = false;
         socket_watch_.emplace(loop_, child_->socket());
         socket_watch_->on_readable([this] { on_readable(); });
         end_watch_.emplace(loop_, child_->pidfd());
         end_watch_->on_readable([this] { on_end(); });
         flush();
+    }
+
+    // What the task at hand needs; before the walls stand they would take it back.
+    void allow_memory() {
+        if (up_ && stage_ == Stage::busy)
+            child_->allow_memory(memory_for(task_.ladder));
     }
 
     void start_later() {
@@ -154,6 +162,7 @@ private:
         up_ = true;
         callbacks_.on_walls(ready.walls);
         pause_ = kRestartPause;
+        allow_memory();
         if (stage_ == Stage::replacing)
             become_idle_and_say_so();
         else if (stage_ == Stage::stopping)
@@ -179,6 +188,7 @@ private:
         if (report.bytes == 0)
             on_rendition(make_empty());
     }
+    void on(const EngineSpent&) { spent_ = true; }
     void on(const EngineFinished& finished) {
         if (!task_is_over())
             return;
@@ -204,11 +214,30 @@ private:
         const bool wanted = stage_ == Stage::busy;
         end_input();
         patience_.cancel();
+        if (spent_)
+            replace();
         if (wanted)
             stage_ = Stage::idle;
         else
             become_idle_and_say_so();
         return wanted;
+    }
+
+    // The process goes, its successor is begun, and nobody has to wait: a live source's next segment
+    // comes later than that, and one that does not finds the successor on its way up.
+    void replace() {
+        child_->kill();
+        outgoing_.clear();
+        socket_watch_.reset();
+        end_watch_.reset();
+        leaving_.emplace(std::move(*child_));
+        leaving_watch_.emplace(loop_, leaving_->pidfd());
+        leaving_watch_->on_readable([this] {
+            leaving_watch_.reset();
+            leaving_.reset();  // reaped
+        });
+        child_.reset();
+        start();
     }
 
     void become_idle_and_say_so() {
@@ -270,6 +299,7 @@ private:
     bool input_open_ = false;
     bool up_ = false;      // has said that it is ready
     bool doomed_ = false;  // killed, not yet reaped
+    bool spent_ = false;   // has said that it should get no other task
     std::string verdict_;  // why we kill it, when it is not for stop()
     std::uint64_t starts_ = 0;
     Duration pause_ = kRestartPause;
@@ -278,6 +308,8 @@ private:
     std::optional<Child> child_;
     std::optional<FdWatch> socket_watch_;
     std::optional<FdWatch> end_watch_;
+    std::optional<Child> leaving_;  // the spent one before it, until it has ended
+    std::optional<FdWatch> leaving_watch_;
     Timer patience_;
     Timer restart_;
 };

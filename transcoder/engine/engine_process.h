@@ -7,6 +7,7 @@
 // - After stop(), after a crash and after an engine died idle, on_ready comes exactly once, when
 //   the engine (the same or its successor) can take work again. The first start is not announced:
 //   begin() may be called at once, and waits for the process if need be.
+// - An engine that says it is spent is replaced between two tasks, and nobody needs to know.
 // - What the engine says is checked: lengths, order, indices, hashes' presence. One that breaks a
 //   rule is killed and counts as crashed; it works on hostile bytes.
 // - The source goes to the process block by block without a copy; a rendition arrives in pooled

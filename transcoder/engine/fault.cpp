@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "transcoder/engine/held_memory.h"
 #include "transcoder/engine/last_words.h"
 #include "transcoder/engine/sanitized.h"
 
@@ -30,6 +31,11 @@ void hog() {
         held.push_back(more);
     }
     _exit(kExitOutOfMemory);
+}
+
+// Once is enough, however often a task is called upon.
+void leak() {
+    static const std::vector<char> kept(kHeldBytesMax + 1);
 }
 
 }  // namespace
@@ -53,6 +59,8 @@ void planted_fault(std::uint64_t seq) {
         socket(AF_INET, SOCK_STREAM, 0);
     } else if (name == "hog") {
         hog();
+    } else if (name == "leak") {
+        leak();
     } else if (name == "exit") {
         _exit(1);
     }

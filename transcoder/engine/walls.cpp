@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "transcoder/engine/last_words.h"
+#include "transcoder/engine/memory_bound.h"
 #include "transcoder/engine/namespaces.h"
 #include "transcoder/engine/sanitized.h"
 #include "transcoder/engine/system_calls.h"
@@ -68,7 +69,8 @@ void set_limits() {
     pthread_attr_setstacksize(&threads, kThreadStackBytes);
     pthread_setattr_default_np(&threads);
     pthread_attr_destroy(&threads);
-    limit(RLIMIT_DATA, kMemoryBytesMax);
+    const rlimit memory{kMemoryBytes, kMemoryBytesMax};
+    setrlimit(RLIMIT_DATA, &memory);
 }
 
 [[noreturn]] void out_of_memory() {
@@ -100,7 +102,7 @@ EngineWalls raise_walls(int socket) {
     set_limits();
     std::set_new_handler(&out_of_memory);
     if (!kSanitized)
-        walls.memory_bytes = kMemoryBytesMax;
+        walls.memory_bytes = kMemoryBytes;
     else
         walls.missing += (walls.missing.empty() ? "" : "; ") +
                          std::string("memory: a sanitized build cannot be limited");

@@ -9,14 +9,12 @@
 
 namespace millrace::engine {
 
-// The private memory an engine may use. An engine that needs more ends by itself and says why; the
-// transcoder and its neighbours keep theirs.
-inline constexpr std::uint64_t kMemoryBytesMax = 1024ULL * 1024 * 1024;
-
 // Keeps `socket`, the pipe for last words behind it, and stderr; closes all other descriptors. No
 // core, no file output, no capability, no new privileges, namespaces of its own where the machine
 // allows them, the system calls of system_calls.h; dies with the transcoder; ignores the signals
 // that ask the transcoder to leave, which a terminal or systemd sends to its children as well.
+// Private memory: kMemoryBytes, which the transcoder may raise for a task (Child::allow_memory), the
+// engine may not. One that needs more ends by itself and says why; the others keep theirs.
 // Ends the process (kExitNoWalls) where system calls cannot be bounded: without that no engine runs.
 [[nodiscard]] EngineWalls raise_walls(int socket);
 

@@ -52,7 +52,8 @@ TEST_CASE("every message from an engine comes back as it was", "[engine][wire]")
          {FromEngine(EngineReady{{true, false, 1 << 30, "namespaces: no"}}),
           FromEngine(EngineProbed{report.source}),
           FromEngine(EngineProgress{std::chrono::seconds(2), 50}),
-          FromEngine(EngineRendition{report.renditions[0]}), FromEngine(EngineFinished{report}),
+          FromEngine(EngineRendition{report.renditions[0]}), FromEngine(EngineSpent{}),
+          FromEngine(EngineFinished{report}),
           FromEngine(EngineFailed{ErrorKind::bad_input, "no video"})}) {
         const auto back = decode_from_engine(encode(message));
         REQUIRE(back);

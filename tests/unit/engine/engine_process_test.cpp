@@ -212,6 +212,28 @@ TEST_CASE("an engine that makes a forbidden system call is told apart and names 
     CHECK(bench.finished);
 }
 
+TEST_CASE("an engine that keeps memory past its task is replaced, and nobody waits for it",
+          "[engine]") {
+    const Fault fault("leak:7");
+    Bench bench;
+    const auto clip = test::clip({.seconds = 0.4});
+    bench.run(small_task(6), clip);
+    REQUIRE(bench.wait_for_outcome());
+    const int before = bench.engine.pid();
+    bench.run(small_task(7), clip);
+    REQUIRE(bench.wait_for_outcome());
+    CHECK(bench.finished);
+    CHECK(bench.engine.restarts() == 1);
+    CHECK(bench.engine.pid() != before);
+    bench.run(small_task(8), clip);  // at once
+    REQUIRE(bench.wait_for_outcome());
+    CHECK(bench.finished);
+    CHECK(bench.engine.restarts() == 1);
+    CHECK(bench.ready == 0);
+    CHECK(bench.lost.empty());
+    REQUIRE(bench.wait_for([&] { return kill(before, 0) < 0; }));  // reaped
+}
+
 TEST_CASE("an engine that hangs is replaced when told to stop", "[engine]") {
     const Fault fault("hang:7");
     Bench bench;

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -33,8 +34,8 @@ void say_result(long result) {
     say(result < 0 ? std::strerror(errno) : "it worked");
 }
 
-void* map(int protection, int flags) {
-    return mmap(nullptr, kStep, protection, flags | MAP_ANONYMOUS, -1, 0);
+void* map(int protection, int flags, std::size_t bytes = kStep) {
+    return mmap(nullptr, bytes, protection, flags | MAP_ANONYMOUS, -1, 0);
 }
 
 std::size_t fill_by_malloc() {
@@ -64,6 +65,19 @@ const std::map<std::string, void (*)()> kDeeds{
     {"thread", [] { std::thread([] { say("it worked"); }).join(); }},
     {"malloc", [] { say(std::to_string(fill_by_malloc())); }},
     {"mmap", [] { say(std::to_string(fill_by_mmap())); }},
+    {"own bound",
+     [] {
+         const rlimit more{3UL << 30, 3UL << 30};
+         say_result(setrlimit(RLIMIT_DATA, &more));
+     }},
+    {"allowed",
+     [] {
+         say("up");
+         char word = 0;
+         [[maybe_unused]] const auto read = recv(kSocket, &word, 1, 0);
+         say_result(map(PROT_READ | PROT_WRITE, MAP_PRIVATE, 3 * kStep * 512) == MAP_FAILED ? -1
+                                                                                            : 0);
+     }},
     {"new",
      [] {
          for (std::vector<char*> held;;)

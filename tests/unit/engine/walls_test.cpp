@@ -19,8 +19,9 @@ struct Outcome {
     std::string said;
 };
 
+constexpr int kPatienceMs = 120'000;  // touching a gibibyte takes a busy machine its time
+
 Outcome outcome_of(const char* deed) {
-    constexpr int kPatienceMs = 20'000;
     setenv("MILLRACE_ENGINE_FAULT", deed, 1);
     auto child = Child::start(MILLRACE_WALLED_CHILD);
     unsetenv("MILLRACE_ENGINE_FAULT");
@@ -30,6 +31,15 @@ Outcome outcome_of(const char* deed) {
     char text[256];
     const ssize_t count = recv(child->socket(), text, sizeof text, MSG_DONTWAIT);
     return {child->reap(), count > 0 ? std::string(text, static_cast<std::size_t>(count)) : ""};
+}
+
+// Its next words; "" when it ended without.
+std::string said_by(const Child& child) {
+    pollfd speaks{child.socket(), POLLIN, 0};
+    REQUIRE(poll(&speaks, 1, kPatienceMs) == 1);
+    char text[256];
+    const ssize_t count = recv(child.socket(), text, sizeof text, MSG_DONTWAIT);
+    return count > 0 ? std::string(text, static_cast<std::size_t>(count)) : "";
 }
 
 }  // namespace
@@ -70,6 +80,7 @@ TEST_CASE("forbidden system calls end an engine and are named", "[engine][walls]
                                                         {"executable memory", "mmap"},
                                                         {"made executable", "mprotect"},
                                                         {"unmask", "rt_sigaction"},
+                                                        {"own bound", "prlimit64"},
                                                         {"mkdir", "mkdir"}};
     for (const auto& [deed, call] : rows) {
         INFO(deed);
@@ -91,6 +102,20 @@ TEST_CASE("an engine gets one gibibyte, however it asks for it", "[engine][walls
         const int mebibytes = std::atoi(outcome.said.c_str());
         CHECK(mebibytes > 900);
         CHECK(mebibytes <= 1024);
+    }
+}
+
+TEST_CASE("the transcoder may give an engine more memory, the engine may not", "[engine][walls]") {
+    for (const auto& [bytes, said] : {std::pair{kMemoryBytes, "Cannot allocate memory"},
+                                      std::pair{2 * kMemoryBytes, "it worked"}}) {
+        setenv("MILLRACE_ENGINE_FAULT", "allowed", 1);
+        auto child = Child::start(MILLRACE_WALLED_CHILD);
+        unsetenv("MILLRACE_ENGINE_FAULT");
+        REQUIRE(child);
+        CHECK(said_by(*child) == "up");
+        child->allow_memory(bytes);
+        REQUIRE(send(child->socket(), "!", 1, MSG_NOSIGNAL) == 1);
+        CHECK(said_by(*child) == said);
     }
 }
 
