@@ -19,6 +19,7 @@ class Webhook:
     def __init__(self, certificate=None):
         self.asked = []
         self.answer = (200, b"")
+        self.location = None  # with a 3xx
         hook = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -27,6 +28,8 @@ class Webhook:
                 hook.asked.append(body["url"])
                 status, answer = hook.answer
                 self.send_response(status)
+                if hook.location:
+                    self.send_header("Location", hook.location)
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
                 self.wfile.write(answer)
@@ -108,6 +111,16 @@ class WebhookAuth(ClusterCase):
                 self.assert_status(refused, 503, "AuthUnavailable")
                 self.assert_retry_after(refused)
         self.assertNotIn("hush-hush", self.orchestrator.log.read_text())
+
+    def test_it_is_not_followed_to_another_place(self):
+        elsewhere = Webhook()
+        self.addCleanup(elsewhere.close)
+        for status in (302, 307, 308):
+            with self.subTest(status=status):
+                self.hook.answer, self.hook.location = (status, b""), f"http://127.0.0.1:{elsewhere.port}/auth"
+                self.addCleanup(setattr, self.hook, "location", None)
+                self.assert_status(self.orchestrator.push(self.stream(), "0.ts", self.clips[0]), 401, "Unauthorized")
+        self.assertEqual(elsewhere.asked, [])
 
     def test_nobody_there_and_a_certificate_nobody_vouches_for_are_both_unavailable(self):
         own = self.new_cluster()
