@@ -88,6 +88,9 @@ class HlsJs(ClusterCase):
         self.browser(opened["stream"], levels)
         eventually(lambda: self.pages.state and self.pages.state["time"] > 0, 60, "the first picture")
         for n in range(3, count):
+            # In step with the player: a switch is to find a live playlist. One that is read for the first time after
+            # its ENDLIST begins at 0 for hls.js, wherever its window stands.
+            eventually(lambda n=n: self.pages.state["time"] > n - 6, 60, f"the player comes near segment {n}")
             seq = first + n if restart_at is None or n < restart_at else n - restart_at
             self.assert_status(self.orchestrator.push(opened["stream"], f"{seq}.ts", self.clips[n]), 200)
         self.orchestrator.end_session(opened["session_id"])
@@ -95,7 +98,9 @@ class HlsJs(ClusterCase):
         state = self.pages.state
         print(json.dumps(state))
         self.assertFalse(state["fatal"], state)
-        self.assertEqual([e for e in state["errors"] if "404" in e or "Parsing" in e or "append" in e.lower()], [], state)
+        # "No progress": what a switch fetched was in the buffer already, of the rendition before.
+        self.assertEqual([e for e in state["errors"] if " 404" in e or "Parsing" in e or "append" in e.lower() and "NoProgress" not in e],
+                         [], state)
         return state
 
     def test_a_live_stream_plays_to_its_end_over_a_switch_of_renditions(self):
@@ -109,7 +114,8 @@ class HlsJs(ClusterCase):
         state = self.play(LADDER, restart_at=6)
         self.assertGreater(state["time"], 11, state)
 
-    def test_fragmented_mp4_plays(self):
-        # Without a switch: see the README's limits.
-        state = self.play([dict(spec, container="mp4") for spec in LADDER], levels="level=0")
+    def test_fragmented_mp4_plays_over_a_switch_of_renditions(self):
+        state = self.play([dict(spec, container="mp4") for spec in LADDER], levels="level=1&next=0")
+        self.assertEqual(sorted(state["played"]), [0, 1], state)
         self.assertGreater(state["time"], 11, state)
+        self.assertGreater(state["frames"], 0.8 * sum(media.Probe(c).frames for c in self.clips[:12]))
