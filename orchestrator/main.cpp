@@ -92,6 +92,8 @@ int run_subcommand(const OrchestratorConfig& config) {
             return verify_ledger(config);
         case OrchestratorCommand::trace:
             return commands::trace(target, config.target, config.seq);
+        case OrchestratorCommand::ledger_receipt:
+            return commands::ledger_receipt(config.data_dir, config.ledger.segment);
     }
     return millrace::config::kExitUsage;
 }

@@ -14,6 +14,7 @@
 #include "common/net/context.h"
 #include "common/net/endpoint.h"
 #include "common/net/keys.h"
+#include "common/net/signing.h"
 #include "common/net/zap.h"
 #include "common/runtime/log.h"
 #include "common/runtime/loop.h"
@@ -143,6 +144,8 @@ private:
         core.operator_limit = config_.max_sessions;
         core.default_ladder = config_.ladder;
         core.epoch = restored_.epoch;
+        core.own_key = {key_.public_key.z85()};
+        core.signature_holds = net::signature_holds;
         core.payload_endpoint = payload_endpoint();
         core.keep_bytes = config_.keep_bytes;
         core.cut_through = config_.cut_through;
@@ -219,7 +222,7 @@ private:
         std::vector<RestoredTranscoder> transcoders;
         for (const store::EnrolmentRow& row : restored_.enrolments)
             if (!row.revoked)
-                transcoders.push_back({row.key, row.name});
+                transcoders.push_back({row.key, row.name, row.signer});
         return transcoders;
     }
 

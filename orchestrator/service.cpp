@@ -398,6 +398,10 @@ void Service::perform(const TranscoderChanged& effect) {
     log::info("transcoder", effect.state, {{"name", effect.name}, {"reason", effect.reason}});
 }
 
+void Service::perform(const KeepSigner& effect) {
+    enrolment_.keep_signer(effect.key, effect.signer);
+}
+
 void Service::perform(const Noted& effect) {
     metrics_.noted(effect);
 }

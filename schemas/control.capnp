@@ -83,6 +83,8 @@ struct Hello {
   labels @9 :List(V.Label);         # at most 64
   held @10 :List(HeldTask);         # at most 1024; of use only when the epoch still runs
   heldEpoch @11 :UInt64;            # the epoch of `held`; 0 = none
+  signer @12 :Data;                 # 32 bytes: the public Ed25519 key its results are signed with; absent = it
+                                    # signs none. Once told, the same for ever (else joinRefused)
 }
 
 # Sign of life, once per Welcome.heartbeatMs. Says who holds a slot, so that neither side can leak one.
@@ -145,6 +147,16 @@ struct TaskFinished {
   attempt @1 :UInt64;
   report @2 :V.TranscodeReport;
   seam @3 :V.SeamContext;  # for the next segment of the session; absent = none
+  receipt @4 :ReceiptStub; # required of whoever told a signer; absent = none
+}
+
+# What of a receipt travels. The signed bytes are made by both sides from what they know: see
+# common/domain/receipt.h.
+struct ReceiptStub {
+  finishedAtMs @0 :Int64;  # transcoder's clock, ms since the Unix epoch, for people
+  software @1 :Text;       # versions, at most 128 bytes
+  device @2 :Text;         # what it ran on, with its driver's version, at most 128 bytes
+  signature @3 :Data;      # required, 64 bytes, Ed25519
 }
 
 # What the failure calls for. Unknown to the reader: internal.

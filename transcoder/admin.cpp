@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <openssl/crypto.h>
 
+#include "common/base/hex.h"
 #include "common/config/values.h"
 #include "common/http/problem.h"
 #include "common/http/router.h"
@@ -128,6 +129,7 @@ private:
                   {"tasks_active", core.tasks_active},
                   {"tasks_waiting", core.tasks_waiting},
                   {"walls", walls_json(service_.walls())},
+                  {"signer", to_hex(service_.signer().bytes)},
                   {"orchestrators", json::array()}};
         for (const OrchestratorLinkStatus& link : core.orchestrators)
             body["orchestrators"].push_back(link_json(link));

@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::size_t kFileBytesMax = 1024 * 1024;
 constexpr std::size_t kTokenBytes = 32;
+constexpr std::string_view kSigningKey = "signing.key";
 
 Error refusal(const std::string& what) {
     return error(ErrorKind::bad_input, "--data-dir: " + what);
@@ -129,6 +130,20 @@ Result<net::KeyPair> DataDir::key_pair() const {
     if (!pair)
         return refusal(pair.error().message);
     return pair;
+}
+
+Result<net::Signer> DataDir::signer() const {
+    const auto seed = net::load_or_make_secret_key(file(kSigningKey));
+    if (!seed)
+        return refusal(seed.error().message);
+    return net::Signer(*seed);
+}
+
+Result<SignerKey> DataDir::signer_key(const std::string& path) {
+    const auto seed = net::load_secret_key(path + "/" + std::string(kSigningKey));
+    if (!seed)
+        return refusal(seed.error().message);
+    return net::Signer(*seed).key();
 }
 
 Result<net::Secret<std::string>> DataDir::admin_token() const {

@@ -3,7 +3,7 @@
 // of its admin door, and where it listens now. One transcoder per directory: it is locked for as
 // long as this object lives.
 //
-//   lock, curve.key, admin.token, orchestrators.json, endpoints.json      (all 0600, directory 0700)
+//   lock, curve.key, signing.key, admin.token, orchestrators.json, endpoints.json      (all 0600, directory 0700)
 //
 // Errors are ErrorKind::bad_input with a sentence that names --data-dir.
 //
@@ -15,6 +15,7 @@
 
 #include "common/base/result.h"
 #include "common/net/keys.h"
+#include "common/net/signing.h"
 
 namespace millrace::transcoder {
 
@@ -34,6 +35,8 @@ public:
 
     // Made and kept at the first start.
     [[nodiscard]] Result<net::KeyPair> key_pair() const;
+    // Signs receipts. An orchestrator that has been told this key takes no other from us.
+    [[nodiscard]] Result<net::Signer> signer() const;
     [[nodiscard]] Result<net::Secret<std::string>> admin_token() const;
 
     // By control address, "HOST:PORT". A file that cannot be understood is an error: losing it
@@ -46,6 +49,9 @@ public:
     [[nodiscard]] Result<void> save_endpoints(const std::string& admin) const;
 
     [[nodiscard]] const std::string& path() const { return path_; }
+
+    // The key of another transcoder's directory, also of one that is running.
+    [[nodiscard]] static Result<SignerKey> signer_key(const std::string& path);
 
 private:
     DataDir(std::string path, int lock) : path_(std::move(path)), lock_(lock) {}

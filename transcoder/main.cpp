@@ -8,6 +8,7 @@
 #include "common/runtime/log.h"
 #include "transcoder/commands/devices.h"
 #include "transcoder/commands/transcode.h"
+#include "transcoder/commands/verify_receipt.h"
 #include "transcoder/engine/engine_main.h"
 #include "transcoder/run.h"
 
@@ -28,6 +29,9 @@ int run_command(const TranscoderConfig& config) {
                                                         config.out_dir, config.json, config.limits,
                                                         kThreads});
         }
+        case TranscoderCommand::verify_receipt:
+            return millrace::transcoder::run_verify_receipt(
+                {config.receipt, config.expected, config.data_dir, config.json});
     }
     return millrace::config::kExitUsage;
 }

@@ -68,9 +68,9 @@ private:
         if (const auto opened = open_data_dir(); !opened)
             return fail(config::kExitConfig, opened.error().message);
         metrics_.emplace(config::version());
-        service_.emplace(Service::Parts{loop_, context_, key_, pool_, *data_dir_, *metrics_},
-                         options(),
-                         [this](int code, const std::string& message) { leave(code, message); });
+        service_.emplace(
+            Service::Parts{loop_, context_, key_, *signer_, pool_, *data_dir_, *metrics_},
+            options(), [this](int code, const std::string& message) { leave(code, message); });
         auto admin = Admin::start(loop_, *service_, *metrics_,
                                   {config::to_string(config_.admin_addr), admin_token_,
                                    config_.name, std::string(config::version())});
@@ -102,6 +102,10 @@ private:
         if (!key)
             return key.error();
         key_ = std::move(*key);
+        auto signer = data_dir_->signer();
+        if (!signer)
+            return signer.error();
+        signer_.emplace(std::move(*signer));
         auto token = data_dir_->admin_token();
         if (!token)
             return token.error();
@@ -119,6 +123,12 @@ private:
         for (std::size_t i = 0; i < config_.orchestrators.size(); ++i)
             options.credentials.push_back(credentials_for(i));
         options.limits = config_.limits;
+        options.software = receipt_text("millrace " + options.core.version + ", ffmpeg " +
+                                        media::ffmpeg_version());
+        for (const Device& device : options.core.devices)
+            options.device +=
+                (options.device.empty() ? "" : "; ") + device.kind + " " + device.name;
+        options.device = receipt_text(options.device);
         return options;
     }
 
@@ -133,6 +143,7 @@ private:
         core.capabilities = media::capabilities();
         core.devices = {{"cpu", processor_name(), config_.slots}};
         core.labels = config_.labels;
+        core.signer = signer_->key();
         core.seed = net::random_u64();
         core.exit_if_unreachable = config_.exit_if_unreachable;
         core.drain_timeout = config_.drain_timeout;
@@ -181,6 +192,7 @@ private:
     std::vector<net::JoinToken> tokens_;
     std::optional<DataDir> data_dir_;
     net::KeyPair key_;
+    std::optional<net::Signer> signer_;
     net::Secret<std::string> admin_token_;
     std::map<std::string, KnownOrchestrator> known_;
     std::optional<TaskMetrics> metrics_;

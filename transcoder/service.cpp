@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/domain/receipt.h"
 #include "common/runtime/log.h"
+#include "common/runtime/wall_clock.h"
 
 namespace millrace::transcoder {
 namespace {
@@ -102,10 +104,11 @@ void Service::link_source_arrived(TaskRef task) {
     settle();
 }
 
-void Service::link_source(TaskRef task, PayloadPtr rest) {
+void Service::link_source(TaskRef task, PayloadPtr rest, const Sha256& sha256) {
     const auto found = tasks_.find(task);
     if (found == tasks_.end())
         return;
+    found->second.segment.sha256 = sha256;  // a dispatch before the body's end does not know it
     if (const auto slot = found->second.slot) {
         engines_.feed(*slot, task, std::move(rest));
         engines_.end_input(*slot, task);
@@ -139,7 +142,24 @@ void Service::perform(const CloseLanes& effect) {
     link(effect.orchestrator).close();
 }
 void Service::perform(const SendControl& effect) {
-    link(effect.orchestrator).send_control(effect.message);
+    if (!std::holds_alternative<TaskFinished>(effect.message.message))
+        return link(effect.orchestrator).send_control(effect.message);
+    FromTranscoder signed_message = effect.message;
+    sign(effect.orchestrator, std::get<TaskFinished>(signed_message.message));
+    link(effect.orchestrator).send_control(signed_message);
+}
+
+void Service::sign(OrchestratorIndex by, TaskFinished& finished) const {
+    const auto task = tasks_.find({by, finished.task, finished.attempt});
+    const auto server = links_.at(by.value)->server();
+    if (task == tasks_.end() || !server)
+        return;
+    ReceiptStub stub{wall_now(), options_.software, options_.device};
+    const ReceiptParties parties{
+        {server->z85()}, {parts_.own.public_key.z85()}, parts_.signer.key()};
+    stub.signature = parts_.signer.sign(
+        signed_bytes(receipt_of(parties, task->second.segment, finished.report, stub)));
+    finished.receipt = std::move(stub);
 }
 void Service::perform(const SendPayload& effect) {
     link(effect.orchestrator).send_payload(effect.message);
@@ -169,7 +189,9 @@ void Service::perform(const LinkChanged& effect) {
 // ---- tasks
 
 void Service::perform(const ExpectSource& effect) {
-    tasks_[effect.task].expected_at = now();
+    Task& task = tasks_[effect.task];
+    task.segment = effect.segment;
+    task.expected_at = now();
     link(effect.task.orchestrator).expect_source(effect.task, effect.segment, effect.bytes);
 }
 

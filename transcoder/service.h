@@ -32,6 +32,8 @@ struct ServiceOptions {
     CoreConfig core;  // enrolled, has_token and token_id are filled in from `credentials`
     std::vector<Credentials> credentials;  // one per orchestrator, in order
     SegmentLimits limits;
+    std::string software;  // what receipts say of us, as receipt_text() makes it
+    std::string device;
 };
 
 class Service final : public LinkEvents, public EngineEvents {
@@ -40,6 +42,7 @@ public:
         Loop& loop;
         const net::Context& context;
         const net::KeyPair& own;
+        const net::Signer& signer;
         std::shared_ptr<BlockPool> pool;
         const DataDir& data_dir;
         TaskMetrics& metrics;
@@ -56,6 +59,8 @@ public:
 
     [[nodiscard]] CoreStatus status() const { return core_.status(); }
     [[nodiscard]] bool ready() const { return core_.ready(); }
+    // What our receipts are signed with.
+    [[nodiscard]] const SignerKey& signer() const { return parts_.signer.key(); }
     // Of the engine that came up last; none before the first.
     [[nodiscard]] const std::optional<EngineWalls>& walls() const { return walls_; }
 
@@ -64,7 +69,7 @@ public:
     void link_control(OrchestratorIndex from, const FromOrchestrator& message) override;
     void link_payload(OrchestratorIndex from, const PayloadEnvelope& message) override;
     void link_source_arrived(TaskRef task) override;
-    void link_source(TaskRef task, PayloadPtr rest) override;
+    void link_source(TaskRef task, PayloadPtr rest, const Sha256& sha256) override;
     void link_source_broken(TaskRef task, const Error& problem) override;
     void link_renditions_sent(TaskRef task) override;
 
@@ -82,6 +87,7 @@ public:
 private:
     // What the shell knows of a task the core holds.
     struct Task {
+        SegmentKey segment;
         PayloadPtr source;           // all of it, until an engine has it
         std::optional<SlotNo> slot;  // whose engine works on it
         TimePoint expected_at;
@@ -110,6 +116,7 @@ private:
     void perform(const LinkChanged& effect);
     void perform(const TaskEnded& effect);
     void perform(const Exit& effect);
+    void sign(OrchestratorIndex by, TaskFinished& finished) const;
     [[nodiscard]] bool stopped_by_cancel(const Effects& effects, TaskRef task) const;
 
     Parts parts_;

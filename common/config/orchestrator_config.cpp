@@ -105,6 +105,19 @@ Result<std::string> parse_head(const std::string& text) {
     return error(ErrorKind::bad_input, "must be 64 hex digits, not " + quote(text));
 }
 
+Result<LedgerSegment> parse_segment(const std::string& text) {
+    const auto run_at = text.find('/');
+    const auto seq_at = text.rfind('/');
+    if (run_at != std::string::npos && run_at < seq_at) {
+        const auto session = parse_name(text.substr(0, run_at));
+        const auto run = parse_count(text.substr(run_at + 1, seq_at - run_at - 1), 0, UINT32_MAX);
+        const auto seq = parse_count(text.substr(seq_at + 1), 0, UINT64_MAX);
+        if (session && run && seq)
+            return LedgerSegment{*session, static_cast<std::uint32_t>(*run), *seq};
+    }
+    return error(ErrorKind::bad_input, "must be SESSION/RUN/SEQ, not " + quote(text));
+}
+
 // Everything is bound to one configuration and to what only the checks need.
 struct Table {
     OrchestratorConfig config;
@@ -126,6 +139,7 @@ struct Table {
     Command ledger();
     Command ledger_close();
     Command ledger_verify();
+    Command ledger_receipt();
     Program program();
 };
 
@@ -378,12 +392,28 @@ Command Table::ledger_close() {
 }
 
 Command Table::ledger_verify() {
-    Command verify = client("ledger verify",
-                            "check the chain, the sums and the seals of the ledger in --data-dir");
+    Command verify =
+        client("ledger verify",
+               "check the chain, the sums, the seals and the receipts of the ledger in "
+               "--data-dir");
     verify.flags.push_back(
         list_flag({"head", "HEX", "a head noted earlier, which has to be in the chain", ""},
                   config.ledger.heads, parse_head));
     return verify;
+}
+
+Command Table::ledger_receipt() {
+    Command receipt = client("ledger receipt",
+                             "print what the transcoder of a segment signed, out of --data-dir");
+    receipt.positionals.push_back(
+        {"SESSION/RUN/SEQ", false, [this](const std::vector<std::string>& words) -> Result<void> {
+             auto segment = parse_segment(words.front());
+             if (!segment)
+                 return segment.error();
+             config.ledger.segment = *std::move(segment);
+             return {};
+         }});
+    return receipt;
 }
 
 Program Table::program() {
@@ -444,7 +474,8 @@ Program Table::program() {
                         ledger_close(),
                         client("ledger periods", "closed periods and their heads"),
                         ledger_verify(),
-                        trace()};
+                        trace(),
+                        ledger_receipt()};
     return program;
 }
 

@@ -45,6 +45,7 @@ enum class OrchestratorCommand : std::uint8_t {
     ledger_periods,
     ledger_verify,
     trace,
+    ledger_receipt,
 };
 
 enum class AuthKind : std::uint8_t { none, accounts, webhook };
@@ -76,6 +77,13 @@ struct HandedSockets {
     std::optional<HandedSocket> service, link, payload;
 };
 
+// One segment as `ledger receipt` is asked for it: SESSION/RUN/SEQ.
+struct LedgerSegment {
+    std::string session;
+    std::uint32_t run = 0;
+    std::uint64_t seq = 0;
+};
+
 // What `ledger` and its kin are asked. Times stay as they were written: the orchestrator's clock counts.
 struct LedgerQuestion {
     std::string by = "transcoder";  // transcoder, account, session
@@ -84,6 +92,7 @@ struct LedgerQuestion {
     std::uint64_t period = 0;  // 0 = none asked for
     bool csv = false;
     std::vector<std::string> heads;  // hex
+    LedgerSegment segment;
 };
 
 struct OrchestratorConfig {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/base/hex.h"
 #include "common/config/common_flags.h"
 #include "common/config/cpu_budget.h"
 #include "common/config/field_error.h"
@@ -57,6 +58,12 @@ Result<std::uint64_t> parse_body(const std::string& text) {
     return value;
 }
 
+Result<std::optional<SignerKey>> parse_signer(const std::string& text) {
+    if (const auto bytes = sha256_from_hex(text))
+        return std::optional(SignerKey{*bytes});
+    return error(ErrorKind::bad_input, "must be 64 hex digits, not " + quote(text));
+}
+
 auto count(std::uint64_t low, std::uint64_t high) {
     return [low, high](const std::string& text) { return parse_count(text, low, high); };
 }
@@ -77,6 +84,7 @@ struct Table {
     Command run();
     Command devices();
     Command transcode();
+    Command verify_receipt();
     Program program();
 };
 
@@ -195,10 +203,35 @@ Command Table::transcode() {
     return command;
 }
 
+Command Table::verify_receipt() {
+    Command command{
+        "verify-receipt",
+        "check what a transcoder signed, as `orchestrator ledger receipt` prints it, and "
+        "say what it attests",
+        {}};
+    command.flags.push_back(value_flag({"key", "HEX", "the signing key it has to be of", ""},
+                                       config.expected, parse_signer));
+    command.flags.push_back(value_flag(
+        {"data-dir", "DIR", "of a transcoder: the receipt has to be signed with its key", ""},
+        config.data_dir, parse_path));
+    command.flags.push_back(toggle_flag({"json", "", "answer as JSON", ""}, config.json));
+    add_log_flags(command.flags, config.log);
+    command.positionals.push_back(
+        {"FILE|-", false, [this](const std::vector<std::string>& words) -> Result<void> {
+             config.receipt = words.front();
+             return {};
+         }});
+    command.check = [](const Given& given, Mistakes& mistakes) {
+        if (given.has("key") && given.has("data-dir"))
+            mistakes.push_back({given.origin("key"), "and --data-dir exclude each other"});
+    };
+    return command;
+}
+
 Program Table::program() {
     return {"transcoder",
             "Joins an orchestrator and transcodes live video for it.",
-            {run(), devices(), transcode()}};
+            {run(), devices(), transcode(), verify_receipt()}};
 }
 
 }  // namespace

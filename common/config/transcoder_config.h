@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,12 +14,13 @@
 #include "common/config/options.h"
 #include "common/config/secret.h"
 #include "common/config/values.h"
+#include "common/domain/receipt.h"
 #include "common/domain/rendition.h"
 #include "common/domain/segment_limits.h"
 
 namespace millrace::config {
 
-enum class TranscoderCommand : std::uint8_t { run, devices, transcode };
+enum class TranscoderCommand : std::uint8_t { run, devices, transcode, verify_receipt };
 
 inline constexpr std::size_t kOrchestratorsMax = 16;
 inline constexpr std::size_t kLabelsMax = 32;
@@ -47,8 +49,12 @@ struct TranscoderConfig {
     Ladder ladder;
     std::string out_dir;
 
-    // devices, transcode
+    // devices, transcode, verify-receipt
     bool json = false;
+
+    // verify-receipt
+    std::string receipt;                // FILE, or - for stdin
+    std::optional<SignerKey> expected;  // --key; else that of data_dir where it is given
 };
 
 [[nodiscard]] Setup<TranscoderConfig> read_transcoder_config(const Invocation& invocation);

@@ -20,6 +20,7 @@
 #include "common/base/result.h"
 #include "common/base/time.h"
 #include "common/domain/capacity.h"
+#include "common/domain/receipt.h"
 #include "common/domain/rendition.h"
 #include "common/domain/segment.h"
 
@@ -73,6 +74,8 @@ struct Hello {
     std::map<std::string, std::string> labels;
     std::vector<HeldTask> held;  // of `held_epoch`; of use only when the epoch still runs
     Epoch held_epoch;
+    // What its results are signed with; nothing = it signs none. Once told, a transcoder keeps it.
+    std::optional<SignerKey> signer = std::nullopt;
     bool operator==(const Hello&) const = default;
 };
 
@@ -124,7 +127,8 @@ struct TaskFinished {
     TaskId task;
     AttemptNo attempt;
     TranscodeReport report;
-    SeamContext seam;  // for the next segment of the session
+    SeamContext seam;                                   // for the next segment of the session
+    std::optional<ReceiptStub> receipt = std::nullopt;  // of whoever told a signer
     bool operator==(const TaskFinished&) const = default;
 };
 

@@ -140,7 +140,7 @@ std::string random_hex(std::size_t bytes) {
     return to_hex(view);
 }
 
-Result<KeyPair> load_key_pair(const std::filesystem::path& file) {
+Result<SecretKey> load_secret_key(const std::filesystem::path& file) {
     const File handle(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
     if (handle.fd() < 0)
         return file_error("cannot open", file);
@@ -159,13 +159,20 @@ Result<KeyPair> load_key_pair(const std::filesystem::path& file) {
     wipe({reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
     if (!bytes)
         return bad_file(file, "does not hold a key (40 characters of Z85 and a newline)");
-    return key_pair_of(SecretKey(*bytes));
+    return SecretKey(*bytes);
 }
 
-Result<void> save_key_pair(const std::filesystem::path& file, const KeyPair& pair) {
+Result<KeyPair> load_key_pair(const std::filesystem::path& file) {
+    const auto secret = load_secret_key(file);
+    if (!secret)
+        return secret.error();
+    return key_pair_of(*secret);
+}
+
+Result<void> save_secret_key(const std::filesystem::path& file, const SecretKey& key) {
     auto fresh = file;
     fresh += ".new";
-    Z85Text text = encode(pair.secret_key.reveal());
+    Z85Text text = encode(key.reveal());
     const Secret<std::string> line(std::string(text.data()) + "\n");
     wipe({reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
     MR_TRY(write_durably(fresh, line));
@@ -179,14 +186,21 @@ Result<void> save_key_pair(const std::filesystem::path& file, const KeyPair& pai
     return sync_directory(file.parent_path());
 }
 
-Result<KeyPair> load_or_make_key_pair(const std::filesystem::path& file) {
+Result<SecretKey> load_or_make_secret_key(const std::filesystem::path& file) {
     std::error_code problem;
     const auto status = std::filesystem::symlink_status(file, problem);
     if (status.type() != std::filesystem::file_type::not_found)
-        return load_key_pair(file);
-    KeyPair pair = make_key_pair();
-    MR_TRY(save_key_pair(file, pair));
-    return pair;
+        return load_secret_key(file);
+    SecretKey key = make_key_pair().secret_key;  // 32 random bytes
+    MR_TRY(save_secret_key(file, key));
+    return key;
+}
+
+Result<KeyPair> load_or_make_key_pair(const std::filesystem::path& file) {
+    const auto secret = load_or_make_secret_key(file);
+    if (!secret)
+        return secret.error();
+    return key_pair_of(*secret);
 }
 
 }  // namespace millrace::net

@@ -75,9 +75,11 @@ void fill_random(std::span<std::uint8_t> out);
 // A key file holds the secret key in Z85 and a newline, mode 0600. Loading refuses (bad_input) a
 // file that group or others may touch, or that holds anything else. Saving never replaces a file,
 // and leaves either the whole file or none.
+[[nodiscard]] Result<SecretKey> load_secret_key(const std::filesystem::path& file);
 [[nodiscard]] Result<KeyPair> load_key_pair(const std::filesystem::path& file);
-[[nodiscard]] Result<void> save_key_pair(const std::filesystem::path& file, const KeyPair& pair);
+[[nodiscard]] Result<void> save_secret_key(const std::filesystem::path& file, const SecretKey& key);
 // What every daemon does at start: loads, or makes and saves when there is no file yet.
+[[nodiscard]] Result<SecretKey> load_or_make_secret_key(const std::filesystem::path& file);
 [[nodiscard]] Result<KeyPair> load_or_make_key_pair(const std::filesystem::path& file);
 
 }  // namespace millrace::net

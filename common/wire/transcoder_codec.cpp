@@ -104,6 +104,8 @@ void put(schema::Hello::Builder out, const Hello& hello) {
         put(devices[i], hello.devices[i]);
     put_labels(out, hello.labels);
     put_held(out, hello);
+    if (hello.signer)
+        out.setSigner(as_data(hello.signer->bytes));
 }
 
 Hello get(schema::Hello::Reader in) {
@@ -122,6 +124,8 @@ Hello get(schema::Hello::Reader in) {
     for (const auto held : bounded(in.getHeld(), kHeldTasksMax, "Hello.held"))
         hello.held.push_back({TaskId{held.getTask()}, AttemptNo{held.getAttempt()}});
     hello.held_epoch = Epoch{in.getHeldEpoch()};
+    if (in.hasSigner())
+        hello.signer = SignerKey{sha256(in.getSigner(), "Hello.signer")};
     return hello;
 }
 
@@ -197,16 +201,40 @@ TaskProgress get(schema::TaskProgress::Reader in) {
             non_negative(in.getFrames(), "TaskProgress.frames")};
 }
 
+void put(schema::ReceiptStub::Builder out, const ReceiptStub& stub) {
+    out.setFinishedAtMs(stub.finished_at.ms);
+    out.setSoftware(as_text(stub.software));
+    out.setDevice(as_text(stub.device));
+    out.setSignature({stub.signature.data(), stub.signature.size()});
+}
+
+ReceiptStub get(schema::ReceiptStub::Reader in) {
+    ReceiptStub stub;
+    stub.finished_at.ms = in.getFinishedAtMs();
+    stub.software = text(in.getSoftware(), kReceiptTextMax, "ReceiptStub.software");
+    stub.device = text(in.getDevice(), kReceiptTextMax, "ReceiptStub.device");
+    const auto signature = in.getSignature();
+    if (signature.size() != stub.signature.size())
+        malformed("ReceiptStub.signature", "is not 64 bytes");
+    std::copy(signature.begin(), signature.end(), stub.signature.begin());
+    return stub;
+}
+
 void put(schema::TaskFinished::Builder out, const TaskFinished& finished) {
     out.setTask(finished.task.value);
     out.setAttempt(finished.attempt.value);
     put(out.initReport(), finished.report);
     put(out.initSeam(), finished.seam);
+    if (finished.receipt)
+        put(out.initReceipt(), *finished.receipt);
 }
 
 TaskFinished get(schema::TaskFinished::Reader in) {
-    return {TaskId{in.getTask()}, AttemptNo{in.getAttempt()}, get(in.getReport()),
-            get(in.getSeam())};
+    TaskFinished finished{TaskId{in.getTask()}, AttemptNo{in.getAttempt()}, get(in.getReport()),
+                          get(in.getSeam())};
+    if (in.hasReceipt())
+        finished.receipt = get(in.getReceipt());
+    return finished;
 }
 
 void put(schema::TaskFailed::Builder out, const TaskFailed& failed) {

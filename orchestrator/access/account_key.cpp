@@ -5,10 +5,10 @@
 #include <openssl/crypto.h>
 #include <openssl/rand.h>
 
+#include "common/base/base64url.h"
 #include "common/base/check.h"
 #include "common/base/hex.h"
 #include "common/runtime/sha256.h"
-#include "orchestrator/access/base64url.h"
 
 namespace millrace::orchestrator {
 namespace {

@@ -8,9 +8,9 @@
 #include <openssl/hmac.h>
 #include <openssl/rand.h>
 
+#include "common/base/base64url.h"
 #include "common/base/check.h"
 #include "common/base/hex.h"
-#include "orchestrator/access/base64url.h"
 
 namespace millrace::orchestrator {
 namespace {

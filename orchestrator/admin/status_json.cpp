@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "common/base/hex.h"
+
 namespace millrace::orchestrator::admin {
 namespace {
 
@@ -50,6 +52,7 @@ json transcoder_json(const TranscoderStatus& transcoder) {
               {"color_depth_max", transcoder.capabilities.color_depth_max}}},
             {"labels", transcoder.labels},
             {"version", transcoder.version},
+            {"signer", transcoder.signer ? json(to_hex(transcoder.signer->bytes)) : json(nullptr)},
             {"realtime_ratio", transcoder.realtime_ratio},
             {"failures", transcoder.failures},
             {"rtt_ms", transcoder.rtt_ms},

@@ -31,14 +31,27 @@ int ledger_verify(const std::string& data_dir, const std::vector<Sha256>& heads,
         fmt::print("{}\n", nlohmann::json{{"ok", !check->problem},
                                           {"rows", check->head.rows},
                                           {"periods", check->periods},
+                                          {"receipts", check->receipts},
                                           {"head", head},
                                           {"problem", check->problem.value_or("")}}
                                .dump(2));
     if (check->problem)
         return complain("the ledger does not hold: " + *check->problem);
     if (!json)
-        fmt::print("{} rows, {} closed periods: everything fits\nhead {}\n", check->head.rows,
-                   check->periods, head);
+        fmt::print("{} rows, {} of them signed, {} closed periods: everything fits\nhead {}\n",
+                   check->head.rows, check->receipts, check->periods, head);
+    return config::kExitDone;
+}
+
+int ledger_receipt(const std::string& data_dir, const config::LedgerSegment& segment) {
+    const auto ledger = store::Ledger::open(data_dir);
+    if (!ledger)
+        return complain(ledger.error().message);
+    const auto texts = (*ledger)->receipts(SessionId{segment.session}, segment.run, segment.seq);
+    if (!texts)
+        return complain(texts.error().message);
+    for (const std::string& text : *texts)
+        fmt::print("{}\n", text);
     return config::kExitDone;
 }
 

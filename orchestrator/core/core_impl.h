@@ -57,7 +57,7 @@ public:
     void revoke(const TranscoderKey& key, TimePoint now);
     void readmit(const TranscoderKey& key) { revoked_.erase(key); }
     Result<void> command(std::string_view name, TranscoderCommand what, TimePoint now);
-    // core_results.cpp
+    // core_results.cpp; receipts: core_receipts.cpp
     void transfer_progress(const TransferId& transfer, const TranscoderKey& with, TimePoint now);
     void rendition_received(const TransferId& transfer, const TranscoderKey& from,
                             std::uint64_t bytes, const Sha256& sha256, TimePoint now);
@@ -229,6 +229,10 @@ private:
         explicit operator bool() const { return attempt != nullptr; }
     };
     [[nodiscard]] OnRecord on_record(const Transcoder& t, TaskId task, AttemptNo attempt);
+    [[nodiscard]] std::optional<std::string> take_signer(const TranscoderKey& key,
+                                                         const std::optional<SignerKey>& told);
+    [[nodiscard]] std::optional<std::string> take_receipt(const Task& task, Attempt& a,
+                                                          const TaskFinished& m);
     void stale(Transcoder& t, TaskId task, AttemptNo attempt, bool tell);
     void measured(Task& t, Duration duration);
     void try_commit(Task& t, AttemptNo no);
@@ -244,6 +248,7 @@ private:
 
     Registry registry_;
     std::set<TranscoderKey> revoked_;
+    std::map<TranscoderKey, SignerKey> signers_;  // outlive their records
     std::map<TranscoderNo, TranscoderKey> transcoder_keys_;
     SessionTable sessions_;
     TaskTable tasks_;

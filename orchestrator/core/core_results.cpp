@@ -167,6 +167,8 @@ void Impl::on(Transcoder& t, const TaskFinished& m) {
     a.progressed_at = now_;
     if (auto problem = wrong_with(m.report, task.session->ladder, task.allow_audio_only))
         return bad_result(task, m.attempt, *problem);
+    if (auto problem = take_receipt(task, a, m))
+        return bad_result(task, m.attempt, *problem);
     a.finished = m;
     a.stage = TaskStage::sending;
     watch(*task.session);
@@ -277,7 +279,7 @@ void Impl::commit(Task& t, AttemptNo no) {
     if (const Holding* h = s.holding_at(*won.at); won.second && h != nullptr && h->at->keepable())
         s.primary = h->id;
     emit(Commit{t.id, no, t.segment, s.stream, s.account, won.at->key, won.at->name, t.bytes,
-                t.result});
+                t.result, std::move(won.receipt)});
     serve(s);
     watch(s);
 }

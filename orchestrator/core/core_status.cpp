@@ -61,8 +61,11 @@ CoreStatus Impl::status() {
     status.capacity = {sessions_.holding_count(), limit.sessions, all.by_operator,
                        all.by_transcoders,        all.by_stake,   std::string(limit.binding)};
     for (const auto& [key, t] : registry_.all())
-        if (t.shown)
+        if (t.shown) {
             status.transcoders.push_back(status_of(t));
+            if (const auto signer = signers_.find(key); signer != signers_.end())
+                status.transcoders.back().signer = signer->second;
+        }
     std::sort(status.transcoders.begin(), status.transcoders.end(),
               [](const auto& a, const auto& b) { return a.name < b.name; });
     for (const auto& [no, s] : sessions_.all())

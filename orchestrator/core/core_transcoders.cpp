@@ -59,6 +59,10 @@ void Impl::on_hello(const TranscoderKey& key, Incarnation incarnation, const Hel
                                   ", the transcoder " + std::to_string(m.protocol_major)}});
         return;
     }
+    if (const auto problem = take_signer(key, m.signer)) {
+        emit(Send{key, JoinRefused{JoinRefusal::refused, *problem}});
+        return;
+    }
     Transcoder* known = registry_.find(key);
     if (known != nullptr && known->incarnation_before && known->incarnation_before == incarnation)
         return note(What::stale_incarnation, known);  // a fenced life, late

@@ -14,6 +14,7 @@
 #include "common/base/time.h"
 #include "common/domain/api_code.h"
 #include "common/domain/protocol.h"
+#include "common/domain/receipt.h"
 #include "common/domain/segment.h"
 
 namespace millrace::orchestrator {
@@ -113,6 +114,7 @@ struct Commit {
     std::string transcoder_name;
     std::uint64_t source_bytes = 0;
     TranscodeReport report;
+    std::optional<SignedReceipt> receipt = std::nullopt;  // of whoever signs
     bool operator==(const Commit&) const = default;
 };
 
@@ -190,9 +192,16 @@ struct TranscoderChanged {
     bool operator==(const TranscoderChanged&) const = default;
 };
 
+// A transcoder has told for the first time what it signs with: keep it before anything of it is committed.
+struct KeepSigner {
+    TranscoderKey key;
+    SignerKey signer;
+    bool operator==(const KeepSigner&) const = default;
+};
+
 using Effect = std::variant<Send, StartTransfer, StartEarlyTransfer, FinishTransfer, DropAttempt,
                             Commit, Deliver, Fail, Expect, ForgetAnswer, PersistSession,
-                            SessionEnded, TranscoderChanged, Noted>;
+                            SessionEnded, TranscoderChanged, KeepSigner, Noted>;
 using Effects = std::vector<Effect>;
 
 }  // namespace millrace::orchestrator

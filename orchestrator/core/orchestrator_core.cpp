@@ -56,8 +56,11 @@ void Impl::restore(const std::vector<RestoredSession>& sessions,
     }
     if (live)
         reconcile_until_ = now_ + config_.reconcile;
-    for (const RestoredTranscoder& r : transcoders)
+    for (const RestoredTranscoder& r : transcoders) {
         registry_.restore(r.key, r.name);
+        if (r.signer)
+            signers_.emplace(r.key, *r.signer);
+    }
 }
 
 void Impl::advance(TimePoint now) {

@@ -13,6 +13,7 @@
 // - No slot is reserved beyond the capacity a transcoder claims (clamped to 1..kSlotsMax); a claim that is
 //   lowered later drains: nothing new is reserved until it fits, running work is not cut. Sessions holding a
 //   slot never exceed min(operator, slots of ready transcoders, stake) at admission.
+// - A transcoder that has told a signing key keeps it, and its results count only with a receipt that it signed.
 // - No call re-enters: effects are collected by take_effects() after each call.
 // - Deterministic: same calls with the same times, same effects. Ties are broken by id.
 //
@@ -40,6 +41,12 @@ struct CoreConfig {
     Ladder default_ladder;
     Epoch epoch;
     std::string payload_endpoint;  // told to transcoders when they join
+    // Receipts name us; how a signature is checked is a pure function that the shell brings along. Without one
+    // none holds.
+    OrchestratorKey own_key;
+    bool (*signature_holds)(const SignerKey& key, std::string_view bytes,
+                            const Signature& signature) = [](const SignerKey&, std::string_view,
+                                                             const Signature&) { return false; };
 
     std::uint32_t in_flight_max = 4;  // segments per session, uploads included
     std::uint32_t attempts_max = 3;   // that started work
@@ -129,6 +136,7 @@ struct RestoredSession {
 struct RestoredTranscoder {
     TranscoderKey key;
     std::string name;
+    std::optional<SignerKey> signer = std::nullopt;
 };
 
 // For /status, /metrics and the admin subcommands.
@@ -142,6 +150,7 @@ struct TranscoderStatus {
     Capabilities capabilities;
     std::map<std::string, std::string> labels;
     std::string version;
+    std::optional<SignerKey> signer;  // signs its results
     double realtime_ratio = 0;  // duration of segments / time worked on them, recent; 0 = none yet
     std::uint64_t failures = 0;
     double rtt_ms = 0;

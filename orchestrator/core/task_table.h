@@ -40,6 +40,7 @@ struct Attempt {
     std::int64_t media_total_us = 0;
     std::int64_t frames = 0;
     std::optional<TaskFinished> finished;  // reported, renditions may still be under way
+    std::optional<SignedReceipt> receipt;  // of what it reported
     std::map<std::uint32_t, Received> received;
 
     [[nodiscard]] bool leaving() const { return finished || stage == TaskStage::sending; }

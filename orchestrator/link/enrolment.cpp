@@ -49,7 +49,7 @@ void Enrolment::restore(const std::vector<store::JoinTokenRow>& tokens,
     for (const store::EnrolmentRow& row : enrolments) {
         if (row.revoked)
             continue;
-        enrolled_[row.key] = row.name;
+        enrolled_[row.key] = {row.name, row.signer};
         if (const auto token = tokens_.find(row.token_id); token != tokens_.end())
             token->second.enrolled.push_back(row.key);
         if (const auto key = net::public_key_from_z85(row.key.value))
@@ -151,7 +151,7 @@ void Enrolment::enrol(const std::string& enrolment_key, const Enrol& request,
         // Unsaved: say nothing, the transcoder asks again.
         if (!saved || !*alive)
             return;
-        enrolled_[row.key] = row.name;
+        enrolled_[row.key].name = row.name;
         zap_.allow(key, {true, row.token_id, 0});
         log::info("link", "transcoder enrolled", {{"name", row.name}, {"token", row.token_id}});
         answer(Enrolled{row.name});
@@ -160,14 +160,27 @@ void Enrolment::enrol(const std::string& enrolment_key, const Enrol& request,
 
 void Enrolment::renamed(const TranscoderKey& key, const std::string& name) {
     const auto found = enrolled_.find(key);
-    if (found == enrolled_.end() || found->second == name)
+    if (found == enrolled_.end() || found->second.name == name)
         return;
-    found->second = name;
+    found->second.name = name;
+    save(key, found->second);
+}
+
+void Enrolment::keep_signer(const TranscoderKey& key, const SignerKey& signer) {
+    const auto found = enrolled_.find(key);
+    if (found == enrolled_.end() || found->second.signer)
+        return;
+    found->second.signer = signer;
+    save(key, found->second);
+}
+
+void Enrolment::save(const TranscoderKey& key, const Standing& standing) {
     std::string token_id;
     for (const auto& [id, token] : tokens_)
         if (std::find(token.enrolled.begin(), token.enrolled.end(), key) != token.enrolled.end())
             token_id = id;
-    store_.save_enrolment({key, name, token_id, wall_now(), false}, [](const Result<void>&) {});
+    store_.save_enrolment({key, standing.name, token_id, wall_now(), false, standing.signer},
+                          [](const Result<void>&) {});
 }
 
 }  // namespace millrace::orchestrator

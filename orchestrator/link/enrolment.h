@@ -64,6 +64,8 @@ public:
                std::function<void(ToTranscoder)> answer);
     // The core settled on this name for the key: keep it for the next start.
     void renamed(const TranscoderKey& key, const std::string& name);
+    // The first key it told to sign with: kept, too, and before any segment that is committed from here on.
+    void keep_signer(const TranscoderKey& key, const SignerKey& signer);
 
 private:
     struct Token {
@@ -71,6 +73,12 @@ private:
         std::vector<TranscoderKey> enrolled;
     };
 
+    struct Standing {
+        std::string name;
+        std::optional<SignerKey> signer;
+    };
+
+    void save(const TranscoderKey& key, const Standing& standing);
     [[nodiscard]] std::optional<JoinRefused> refusal(const std::string& enrolment_key,
                                                      const Enrol& request) const;
     void admit(const Token& token);
@@ -78,8 +86,8 @@ private:
     store::Store& store_;
     net::ZapHandler& zap_;
     net::PublicKey orchestrator_;
-    std::map<std::string, Token> tokens_;            // by id
-    std::map<TranscoderKey, std::string> enrolled_;  // names
+    std::map<std::string, Token> tokens_;  // by id
+    std::map<TranscoderKey, Standing> enrolled_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

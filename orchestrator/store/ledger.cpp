@@ -79,6 +79,8 @@ Result<T> Ledger::Impl::ask(const std::function<T()>& question) {
     }
 }
 template Result<LedgerCheck> Ledger::Impl::ask(const std::function<LedgerCheck()>&);
+template Result<std::vector<std::string>> Ledger::Impl::ask(
+    const std::function<std::vector<std::string>()>&);
 
 bool Ledger::Impl::stopping(std::int64_t row) const {
     if (row % kRowsBetweenLooks == 0 && stop.stop_requested())

@@ -87,6 +87,7 @@ struct LedgerHead {
 struct LedgerCheck {
     LedgerHead head;  // as recomputed from the rows
     std::int64_t periods = 0;
+    std::int64_t receipts = 0;  // rows that their transcoder signed
     // The first thing that is wrong, and where; nothing = everything fits.
     std::optional<std::string> problem;
 };
@@ -113,7 +114,13 @@ public:
     [[nodiscard]] Result<std::vector<ClosedPeriod>> periods();       // the lines are left out
     [[nodiscard]] Result<ClosedPeriod> period(std::int64_t number);  // bad_input: there is none
 
-    // Recomputes the chain, every period's sums and seals, and compares. `heads`: chain values that were
+    // The receipts, as text, of the rows booked for this segment: one for each source that came under the number.
+    // bad_input: there is no such row, or none of them was signed.
+    [[nodiscard]] Result<std::vector<std::string>> receipts(const SessionId& session,
+                                                            std::uint32_t run, std::uint64_t seq);
+
+    // Recomputes the chain, every period's sums and seals, and checks each receipt: signed with the key its
+    // transcoder has told, for this orchestrator, and of what the row says (about 0.1 ms each). `heads`: chain values that were
     // published or noted earlier; each has to be a row's.
     [[nodiscard]] Result<LedgerCheck> verify(const std::vector<Sha256>& heads = {});
 

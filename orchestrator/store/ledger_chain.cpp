@@ -1,45 +1,25 @@
 #include "orchestrator/store/ledger_chain.h"
 
 #include <array>
-#include <span>
-#include <string_view>
 
+#include "common/base/canonical.h"
 #include "common/runtime/sha256.h"
 
 namespace millrace::orchestrator::store {
 namespace {
 
-class Field {
-public:
-    explicit Field(std::string_view domain) { text(domain); }
+Sha256 hash_of(const CanonicalWriter& fields) {
+    const std::string& bytes = fields.bytes();
+    return sha256_of({reinterpret_cast<const std::uint8_t*>(bytes.data()), bytes.size()});
+}
 
-    Field& number(std::int64_t value) {
-        std::array<std::uint8_t, 8> bytes{};
-        auto rest = static_cast<std::uint64_t>(value);
-        for (std::size_t i = bytes.size(); i-- > 0; rest >>= 8)
-            bytes[i] = static_cast<std::uint8_t>(rest);
-        hasher_.update(bytes);
-        return *this;
-    }
-    Field& text(std::string_view value) {
-        number(static_cast<std::int64_t>(value.size()));
-        hasher_.update({reinterpret_cast<const std::uint8_t*>(value.data()), value.size()});
-        return *this;
-    }
-    Field& hash(const Sha256& value) {
-        hasher_.update(value);
-        return *this;
-    }
-    Field& perhaps(const std::optional<std::string>& value) {
-        const std::array<std::uint8_t, 1> there{static_cast<std::uint8_t>(value ? 1 : 0)};
-        hasher_.update(there);
-        return value ? text(*value) : *this;
-    }
-    [[nodiscard]] Sha256 finish() { return hasher_.finish(); }
-
-private:
-    Sha256Hasher hasher_;
-};
+// 1 and the text, or 0.
+void put(CanonicalWriter& out, const std::optional<std::string>& text) {
+    const std::array<std::uint8_t, 1> there{static_cast<std::uint8_t>(text ? 1 : 0)};
+    out.raw(there);
+    if (text)
+        out.text(*text);
+}
 
 }  // namespace
 
@@ -72,8 +52,8 @@ LedgerTotals totals_of(const LedgerRow& row) {
 }
 
 Sha256 chained(const Sha256& before, const LedgerRow& row) {
-    return Field("millrace-ledger-row/1")
-        .hash(before)
+    CanonicalWriter fields("millrace-ledger-row/1");
+    fields.raw(before)
         .number(row.position)
         .text(row.session)
         .number(row.run)
@@ -90,20 +70,20 @@ Sha256 chained(const Sha256& before, const LedgerRow& row) {
         .number(row.encoded_pixels)
         .number(row.encoded_bytes)
         .text(row.renditions)
-        .number(row.committed_ms)
-        .perhaps(row.receipt)
-        .finish();
+        .number(row.committed_ms);
+    put(fields, row.receipt);
+    return hash_of(fields);
 }
 
 Sha256 sealed(const Sha256& before, const ClosedPeriod& period) {
-    Field fields("millrace-ledger-period/1");
-    fields.hash(before)
+    CanonicalWriter fields("millrace-ledger-period/1");
+    fields.raw(before)
         .number(period.number)
         .number(period.from.ms)
         .number(period.until.ms)
         .number(period.closed_at.ms)
         .number(period.position)
-        .hash(period.chain)
+        .raw(period.chain)
         .number(static_cast<std::int64_t>(period.lines.size()));
     for (const PeriodLine& line : period.lines)
         fields.text(line.account.value)
@@ -117,7 +97,7 @@ Sha256 sealed(const Sha256& before, const ClosedPeriod& period) {
             .number(line.totals.encoded_pixels)
             .number(line.totals.source_bytes)
             .number(line.totals.encoded_bytes);
-    return fields.finish();
+    return hash_of(fields);
 }
 
 }  // namespace millrace::orchestrator::store

@@ -4,8 +4,8 @@
 //   chain(0) = 32 zero bytes
 //   chain(n) = SHA-256("millrace-ledger-row/1", chain(n - 1), every field of row n in the order below)
 //
-// Numbers are 8 bytes, big endian, two's complement; texts and bytes come behind their length (a number); a
-// receipt comes behind one byte, 1, or is the byte 0. A period's seal covers its fields and totals the same way
+// Written as common/base/canonical.h says, hashes of fixed length raw; a receipt comes behind one byte, 1, or is the
+// byte 0. A period's seal covers its fields and totals the same way
 // under "millrace-ledger-period/1", and the seal of the period before it (32 zero bytes before the first).
 //
 // Thread: any. Internal to orchestrator/store.

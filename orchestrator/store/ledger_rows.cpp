@@ -42,6 +42,8 @@ LedgerRow row_of(const CommitRecord& record) {
     row.encoded_bytes = totals.bytes;
     row.renditions = renditions_json(record.report);
     row.committed_ms = record.committed_at.ms;
+    if (record.receipt)
+        row.receipt = stored_form(*record.receipt);
     return row;
 }
 

@@ -8,6 +8,7 @@
 
 #include "common/base/hex.h"
 #include "orchestrator/store/ledger_impl.h"
+#include "orchestrator/store/ledger_receipts.h"
 #include "orchestrator/store/ledger_rows.h"
 
 namespace millrace::orchestrator::store {
@@ -26,7 +27,10 @@ struct Wrong {
 class Walk {
 public:
     Walk(Ledger::Impl& ledger, const std::vector<Sha256>& heads)
-        : ledger_(ledger), wanted_(heads.begin(), heads.end()), periods_(ledger.periods()) {}
+        : ledger_(ledger),
+          receipts_(*ledger.db),
+          wanted_(heads.begin(), heads.end()),
+          periods_(ledger.periods()) {}
 
     LedgerCheck run() {
         LedgerCheck check;
@@ -38,6 +42,7 @@ public:
             check.problem = wrong.sentence;
         }
         check.head = found_;
+        check.receipts = signed_;
         check.periods = static_cast<std::int64_t>(periods_.size());
         return check;
     }
@@ -57,6 +62,9 @@ private:
                 throw Wrong{row_words(row) + " was changed, or one before it replaced"};
             if (row.committed_ms < last_ms_)
                 throw Wrong{row_words(row) + " is earlier than the one before it"};
+            if (const auto problem = receipts_.problem(row))
+                throw Wrong{row_words(row) + ": its receipt " + *problem};
+            signed_ += row.receipt ? 1 : 0;
             last_ms_ = row.committed_ms;
             found_ = {row.position, chain};
             at_row(row.position);
@@ -101,10 +109,12 @@ private:
     }
 
     Ledger::Impl& ledger_;
+    ReceiptJudge receipts_;
     std::set<Sha256> wanted_;
     std::vector<ClosedPeriod> periods_;
     std::size_t next_ = 0;  // the first whose last row was not reached
     LedgerHead found_;
+    std::int64_t signed_ = 0;
     std::int64_t last_ms_ = INT64_MIN;
 };
 

@@ -31,7 +31,8 @@ std::string renditions_json(const TranscodeReport& report) {
 
 CommitRecord commit_record(const Commit& commit, WallTime at) {
     return {commit.segment,         commit.stream,       commit.account, commit.transcoder,
-            commit.transcoder_name, commit.source_bytes, commit.report,  at};
+            commit.transcoder_name, commit.source_bytes, commit.report,  at,
+            commit.receipt};
 }
 
 SessionRow session_row(const PersistSession& session, WallTime at) {

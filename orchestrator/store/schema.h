@@ -12,7 +12,7 @@ namespace millrace::orchestrator::store {
 inline constexpr int kApplicationId = 0x4d494c4c;
 
 // Migration n brings version n to n + 1 (PRAGMA user_version). Times are milliseconds since the Unix epoch.
-inline constexpr std::array<const char*, 5> kMigrations{
+inline constexpr std::array<const char*, 6> kMigrations{
     R"sql(
 CREATE TABLE meta (                    -- epoch: starts so far; probe: scratch space of the recovery probe
     key   TEXT PRIMARY KEY,
@@ -120,7 +120,7 @@ CREATE TABLE segments (                    -- the ledger: one row per answered s
     encoded_bytes   INTEGER NOT NULL,
     renditions      TEXT    NOT NULL,      -- JSON: [{name, width, height, frames, pixels, bytes}]
     committed_ms    INTEGER NOT NULL,      -- never falls from row to row
-    receipt         BLOB,                  -- what the transcoder signed; NULL = it signs none
+    receipt         BLOB,                  -- stored form (common/domain/receipt.h); NULL = it signs none
     chain           BLOB    NOT NULL,      -- ledger_chain.h
     UNIQUE (session, run, seq, sha256)
 ) STRICT;
@@ -178,6 +178,12 @@ CREATE TRIGGER period_totals_stay BEFORE UPDATE ON period_totals
     BEGIN SELECT RAISE(ABORT, 'closed periods are never changed'); END;
 CREATE TRIGGER period_totals_remain BEFORE DELETE ON period_totals
     BEGIN SELECT RAISE(ABORT, 'closed periods are never removed'); END;
+)sql",
+    R"sql(
+ALTER TABLE enrolments ADD COLUMN signer BLOB;   -- public Ed25519 key of its receipts; NULL = it has told none
+CREATE TRIGGER signers_stay BEFORE UPDATE OF signer ON enrolments
+    WHEN OLD.signer IS NOT NULL AND NEW.signer IS NOT OLD.signer
+    BEGIN SELECT RAISE(ABORT, 'a transcoder keeps the key it signs with'); END;
 )sql"};
 
 // The version that brings the chain.

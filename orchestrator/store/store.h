@@ -18,6 +18,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -47,6 +48,7 @@ struct EnrolmentRow {
     std::string token_id;
     WallTime enrolled_at;
     bool revoked = false;
+    std::optional<SignerKey> signer = std::nullopt;  // the first that is saved stays
     bool operator==(const EnrolmentRow&) const = default;
 };
 
@@ -60,6 +62,7 @@ struct CommitRecord {
     std::uint64_t source_bytes = 0;
     TranscodeReport report;
     WallTime committed_at;
+    std::optional<SignedReceipt> receipt = std::nullopt;
 };
 [[nodiscard]] CommitRecord commit_record(const Commit& commit, WallTime at);
 

@@ -190,6 +190,11 @@ void OrchestratorNode::perform(const orchestrator::TranscoderChanged& e) {
          peers_[e.key].transcoder);
 }
 
+// Nobody in here signs: cryptography has no place in virtual time.
+void OrchestratorNode::perform(const orchestrator::KeepSigner&) {
+    violated("a transcoder told a key that it does not have");
+}
+
 void OrchestratorNode::perform(const orchestrator::Noted& e) {
     using What = orchestrator::Noted::What;
     if (e.what == What::retry)

@@ -94,6 +94,7 @@ void FakeTranscoder::hello() {
     m.nonce = nonce;
     m.slots = slots;
     m.capabilities = capabilities;
+    m.signer = signer;
     say(m);
 }
 
@@ -322,6 +323,8 @@ void FakeTranscoder::finish(const Dispatch& task) {
                         r.bytes, rendition_sha(task, r.index, manner.corrupts), now);
                 });
     };
+    if (signs)
+        signs(task, m);
     // Two lanes: either may be first.
     const bool report_first = task.task.value % 2 == 0;
     if (report_first)

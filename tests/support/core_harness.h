@@ -81,6 +81,9 @@ public:
     bool strict =
         true;  // a task without a granted slot is a failed check; false: it is turned away
     Capabilities capabilities = cpu_capabilities();
+    std::optional<SignerKey> signer;  // told in its next Hello
+    std::function<void(const Dispatch&, TaskFinished&)>
+        signs;                     // what it signs, where it signs at all
     std::set<SessionId> sessions;  // holding a slot here
     std::vector<Dispatch> dispatched;
     std::vector<Cancel> cancelled;

@@ -357,6 +357,7 @@ void LinkPolicy::say_hello(TimePoint now, Effects& out) {
     hello.labels = config_.labels;
     hello.held = view_.held_tasks(which_);
     hello.held_epoch = epoch_;
+    hello.signer = config_.signer;
     say(std::move(hello), out);
 }
 

@@ -62,6 +62,7 @@ struct CoreConfig {
     Cost capacity;
     std::vector<Device> devices;
     std::map<std::string, std::string> labels;
+    std::optional<SignerKey> signer;  // the shell signs TaskFinished with it
     std::vector<OrchestratorEntry> orchestrators;
     std::uint64_t seed = 0;  // jitter
     bool exit_if_unreachable = false;

@@ -292,7 +292,7 @@ void OrchestratorLink::Impl::settle(TaskRef task, const SourceIntake::Outcome& o
     if (outcome.credit)
         count(payload_.send(encode(PayloadEnvelope{fence_, *outcome.credit})));
     if (outcome.payload)
-        parts_.events.link_source(task, outcome.payload);
+        parts_.events.link_source(task, outcome.payload, outcome.sha256);
     else if (outcome.broken)
         parts_.events.link_source_broken(task, *outcome.broken);
     else if (outcome.arrived)

@@ -39,7 +39,7 @@ public:
     // Bytes of its source are here: take_source() has them.
     virtual void link_source_arrived(TaskRef task) = 0;
     // All of it is here and is what was dispatched; `rest` is what was not taken.
-    virtual void link_source(TaskRef task, PayloadPtr rest) = 0;
+    virtual void link_source(TaskRef task, PayloadPtr rest, const Sha256& sha256) = 0;
     virtual void link_source_broken(TaskRef task, const Error& problem) = 0;
     virtual void link_renditions_sent(TaskRef task) = 0;
 };

@@ -31,6 +31,7 @@ SourceIntake::Outcome SourceIntake::expect(Attempt attempt, std::uint64_t bytes,
     return {.credit = std::exchange(transfer.withheld, {}),
             .arrived = transfer.incoming.bytes_received() > 0,
             .payload = {},
+            .sha256 = {},
             .broken = {}};
 }
 
@@ -57,20 +58,20 @@ SourceIntake::Outcome SourceIntake::on_chunk(const Chunk& chunk,
                                              std::span<const std::uint8_t> body) {
     const Attempt attempt{chunk.transfer.task, chunk.transfer.attempt};
     if (chunk.transfer != transfer_id(attempt))
-        return {.credit = {}, .payload = {}, .broken = {}, .unexpected = true};
+        return {.credit = {}, .payload = {}, .sha256 = {}, .broken = {}, .unexpected = true};
     const auto found = transfers_.find(attempt);
     Transfer* transfer = found != transfers_.end() ? &found->second
                          : chunk.offset == 0       ? early(attempt)
                                                    : nullptr;
     if (transfer == nullptr)
-        return {.credit = {}, .payload = {}, .broken = {}, .unexpected = true};
+        return {.credit = {}, .payload = {}, .sha256 = {}, .broken = {}, .unexpected = true};
     auto progress = transfer->incoming.on_chunk(chunk, body);
     const bool expected = transfer->expected.has_value();
     if (!progress) {
         drop(attempt);
         if (!expected)
-            return {.credit = {}, .payload = {}, .broken = {}, .unexpected = true};
-        return {.credit = {}, .payload = {}, .broken = progress.error()};
+            return {.credit = {}, .payload = {}, .sha256 = {}, .broken = {}, .unexpected = true};
+        return {.credit = {}, .payload = {}, .sha256 = {}, .broken = progress.error()};
     }
     if (!expected) {
         if (progress->credit)
@@ -79,7 +80,7 @@ SourceIntake::Outcome SourceIntake::on_chunk(const Chunk& chunk,
     }
     if (progress->complete)
         return complete(attempt, *transfer);
-    return {.credit = progress->credit, .arrived = true, .payload = {}, .broken = {}};
+    return {.credit = progress->credit, .arrived = true, .payload = {}, .sha256 = {}, .broken = {}};
 }
 
 // All of it is here and is what the sender says it is; is it what was dispatched?
@@ -93,8 +94,10 @@ SourceIntake::Outcome SourceIntake::complete(Attempt attempt, const Transfer& tr
                                                             std::to_string(expected.bytes));
     else if (expected.sha256 != Sha256{} && transfer.incoming.sha256() != expected.sha256)
         outcome.broken = error(ErrorKind::disconnected, "the source is not the one dispatched");
-    else
+    else {
         outcome.payload = transfer.incoming.payload();
+        outcome.sha256 = transfer.incoming.sha256();
+    }
     transfers_.erase(attempt);
     return outcome;
 }

@@ -34,6 +34,7 @@ public:
         std::optional<Credit> credit;
         bool arrived = false;  // bytes to take() are here
         PayloadPtr payload;    // all is here: what was not taken
+        Sha256 sha256{};       // of all of it, with `payload`
         std::optional<Error> broken;
         bool unexpected = false;  // a chunk that belongs to nothing; count it
     };

@@ -148,12 +148,16 @@ Capabilities everywhere() {
 
 }  // namespace
 
+std::string ffmpeg_version() {
+    return av_version_info();
+}
+
 Survey survey() {
     av::set_up_logging();
     setenv("SVT_LOG", "1", 0);  // SVT-AV1 greets on stderr otherwise; 1 = errors
     Survey found;
     found.cpu = cpu_model();
-    found.ffmpeg = av_version_info();
+    found.ffmpeg = ffmpeg_version();
     found.capabilities = everywhere();
     try_decoders(found.abilities, found.capabilities);
     try_encoders(true, found.abilities, found.capabilities);

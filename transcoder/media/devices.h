@@ -29,6 +29,7 @@ struct Survey {
 };
 
 [[nodiscard]] Survey survey();
+[[nodiscard]] std::string ffmpeg_version();
 // The survey's capabilities alone: tries only what this version uses.
 [[nodiscard]] Capabilities capabilities();
 

@@ -83,14 +83,14 @@ TEST_CASE("a key file is made once, with mode 0600, and loads again") {
     REQUIRE(second);
     CHECK(second->public_key == first->public_key);
     CHECK(second->secret_key.reveal() == first->secret_key.reveal());
-    CHECK_FALSE(save_key_pair(file, make_key_pair()));
+    CHECK_FALSE(save_secret_key(file, make_key_pair().secret_key));
     CHECK(load_key_pair(file)->public_key == first->public_key);
 }
 
 TEST_CASE("a key file that others may touch is refused, and the message says why") {
     const Directory directory;
     const auto file = directory.file("curve.key");
-    REQUIRE(save_key_pair(file, make_key_pair()));
+    REQUIRE(save_secret_key(file, make_key_pair().secret_key));
     for (const ::mode_t mode : {0640U, 0604U, 0620U, 0602U}) {
         REQUIRE(::chmod(file.c_str(), mode) == 0);
         const auto loaded = load_key_pair(file);

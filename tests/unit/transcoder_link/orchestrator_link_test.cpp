@@ -44,7 +44,9 @@ struct Diary final : LinkEvents {
         payload.push_back(message);
     }
     void link_source_arrived(TaskRef task) override { ++arrivals[task]; }
-    void link_source(TaskRef task, PayloadPtr source) override { sources[task] = source; }
+    void link_source(TaskRef task, PayloadPtr source, const Sha256&) override {
+        sources[task] = source;
+    }
     void link_source_broken(TaskRef task, const Error& problem) override {
         broken.emplace(task, problem);
     }

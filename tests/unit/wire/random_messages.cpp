@@ -152,6 +152,17 @@ SeamContext any_seam(Rng& rng) {
             any_list(rng, kRenditionsMax, any_positive32)};
 }
 
+std::optional<ReceiptStub> any_receipt(Rng& rng) {
+    if (rng.chance(0.3))
+        return std::nullopt;
+    ReceiptStub stub{{static_cast<std::int64_t>(rng.next())},
+                     any_text(rng, kReceiptTextMax),
+                     any_text(rng, kReceiptTextMax)};
+    for (auto& byte : stub.signature)
+        byte = static_cast<std::uint8_t>(rng.next());
+    return stub;
+}
+
 std::string any_sentence(Rng& rng) {
     // Encoding cuts at character boundaries, so only texts inside the bound come back as they were.
     return any_text(rng, wire::kSentenceBytesMax);
@@ -194,6 +205,8 @@ Hello any_hello(Rng& rng) {
         return HeldTask{TaskId{any_u64(r)}, AttemptNo{any_u64(r)}};
     });
     hello.held_epoch = Epoch{any_u64(rng)};
+    if (rng.chance(0.7))
+        hello.signer = SignerKey{any_hash(rng)};
     return hello;
 }
 
@@ -276,7 +289,8 @@ ToOrchestrator any_to_orchestrator(Rng& rng) {
             return TaskProgress{any_task(rng),     any_attempt(rng),  any_enum<TaskStage>(rng, 4),
                                 any_positive(rng), any_positive(rng), any_positive(rng)};
         case 6:
-            return TaskFinished{any_task(rng), any_attempt(rng), any_report(rng), any_seam(rng)};
+            return TaskFinished{any_task(rng), any_attempt(rng), any_report(rng), any_seam(rng),
+                                any_receipt(rng)};
         case 7:
             return TaskFailed{any_task(rng),     any_attempt(rng), any_enum<ErrorKind>(rng, 7),
                               any_sentence(rng), rng.chance(0.5),  rng.chance(0.5)};

@@ -96,6 +96,7 @@ Hello hello() {
     hello.labels = {{"tier", "backup"}, {"zone", "a"}};
     hello.held = {{kTask, kAttempt}, {TaskId{42}, AttemptNo{1}}};
     hello.held_epoch = Epoch{6};
+    hello.signer = SignerKey{counting(96)};
     return hello;
 }
 
@@ -135,7 +136,12 @@ std::vector<Sample<FromTranscoder>> transcoder_samples() {
         {"task_progress",
          {kFence, TaskProgress{kTask, kAttempt, TaskStage::running, 480'000, 2'000'000, 12}}},
         {"task_finished",
-         {kFence, TaskFinished{kTask, kAttempt, report(), {{9000, 0}, {23'500, 0}}}}},
+         {kFence,
+          TaskFinished{kTask,
+                       kAttempt,
+                       report(),
+                       {{9000, 0}, {23'500, 0}},
+                       ReceiptStub{{1'764'240'000'000}, "millrace 0.1", "cpu", {1, 2, 3}}}}},
         {"task_failed",
          {kFence, TaskFailed{kTask, kAttempt, ErrorKind::device, "encoder gone", true, true}}},
         {"leaving", {kFence, Leaving{30'000}}},

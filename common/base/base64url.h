@@ -7,11 +7,11 @@
 #include <string>
 #include <string_view>
 
-namespace millrace::orchestrator {
+namespace millrace {
 
 [[nodiscard]] std::string base64url(std::string_view bytes);
 
 // Takes the one spelling of each text that base64url() makes: leftover bits have to be zero.
 [[nodiscard]] std::optional<std::string> from_base64url(std::string_view text);
 
-}  // namespace millrace::orchestrator
+}  // namespace millrace

@@ -1,8 +1,8 @@
-#include "orchestrator/access/base64url.h"
+#include "common/base/base64url.h"
 
 #include <cstdint>
 
-namespace millrace::orchestrator {
+namespace millrace {
 namespace {
 
 constexpr std::string_view kDigits =
@@ -44,4 +44,4 @@ std::optional<std::string> from_base64url(std::string_view text) {
     return out;
 }
 
-}  // namespace millrace::orchestrator
+}  // namespace millrace
