@@ -13,7 +13,7 @@ readonly build_packages=(
   ccache mold # optional to CMake: a second build and every link take a fraction of the time
   capnproto libcapnp-dev
   libzmq3-dev cppzmq-dev libsodium-dev
-  libboost1.81-dev libssl-dev libcurl4-openssl-dev libcrypto++-dev
+  libboost1.81-dev libssl-dev libcurl4-openssl-dev libcrypto++-dev libsecp256k1-dev
   libsqlite3-dev libsqlitecpp-dev libseccomp-dev
   nlohmann-json3-dev libspdlog-dev libfmt-dev libcli11-dev prometheus-cpp-dev
   libavformat-dev libavcodec-dev libavfilter-dev libavutil-dev libswscale-dev libswresample-dev

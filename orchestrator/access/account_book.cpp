@@ -50,6 +50,12 @@ std::optional<AccountBook::Holder> AccountBook::holder_of(std::string_view key) 
     return Holder{account.name, account.key_id};
 }
 
+std::optional<std::string> AccountBook::key_id_of(const AccountId& account) const {
+    const std::lock_guard lock(mutex_);
+    const auto found = accounts_.find(account);
+    return found == accounts_.end() ? std::nullopt : std::optional(found->second.key_id);
+}
+
 bool AccountBook::has(const AccountId& account, const std::string& key_id) const {
     const std::lock_guard lock(mutex_);
     const auto found = accounts_.find(account);

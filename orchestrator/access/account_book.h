@@ -23,6 +23,8 @@ public:
         std::string key_id;
     };
     [[nodiscard]] std::optional<Holder> holder_of(std::string_view key) const;
+    // Nothing: no such account.
+    [[nodiscard]] std::optional<std::string> key_id_of(const AccountId& account) const;
     // The account is there and has this key: what was signed for it still counts.
     [[nodiscard]] bool has(const AccountId& account, const std::string& key_id) const;
     [[nodiscard]] bool allows(const AccountId& account, const StreamName& stream) const;

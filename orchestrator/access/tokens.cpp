@@ -16,6 +16,7 @@ namespace millrace::orchestrator {
 namespace {
 
 constexpr std::string_view kSessionPrefix = "mrs1_";
+constexpr std::string_view kAccountPrefix = "mra1_";
 constexpr std::string_view kPlaybackPrefix = "mrp1_";
 constexpr std::size_t kMacBytes = 32;
 constexpr std::size_t kTokenMax = 1800;  // characters; four fields of 255 bytes fit
@@ -126,6 +127,11 @@ std::string make_session_token(const TokenKeys& keys, const SessionClaims& claim
         {claims.session.value, claims.stream.value, claims.account.value, claims.account_key});
 }
 
+std::string make_account_token(const TokenKeys& keys, const AccountClaims& claims) {
+    return sealed(keys, kAccountPrefix, claims.expires_at,
+                  {claims.account.value, claims.account_key});
+}
+
 std::string make_playback_token(const TokenKeys& keys, const PlaybackClaims& claims) {
     return sealed(keys, kPlaybackPrefix, claims.expires_at,
                   {claims.stream.value, claims.account.value, claims.account_key});
@@ -133,6 +139,10 @@ std::string make_playback_token(const TokenKeys& keys, const PlaybackClaims& cla
 
 bool is_session_token(std::string_view text) {
     return text.starts_with(kSessionPrefix);
+}
+
+bool is_account_token(std::string_view text) {
+    return text.starts_with(kAccountPrefix);
 }
 
 Result<SessionClaims> read_session_token(const TokenKeys& keys, std::string_view token,
@@ -144,6 +154,16 @@ Result<SessionClaims> read_session_token(const TokenKeys& keys, std::string_view
         return error(ErrorKind::timeout, "the session token has expired");
     const auto& texts = found->texts;
     return SessionClaims{{texts[0]}, {texts[1]}, {texts[2]}, texts[3], found->expires_at};
+}
+
+Result<AccountClaims> read_account_token(const TokenKeys& keys, std::string_view token,
+                                         WallTime now) {
+    const auto found = opened(keys, kAccountPrefix, token, 2);
+    if (!found)
+        return error(ErrorKind::bad_input, "the account token is not valid");
+    if (expired(found->expires_at, now))
+        return error(ErrorKind::timeout, "the account token has expired: sign in again");
+    return AccountClaims{{found->texts[0]}, found->texts[1], found->expires_at};
 }
 
 Result<PlaybackClaims> read_playback_token(const TokenKeys& keys, std::string_view token,

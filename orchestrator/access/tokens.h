@@ -2,6 +2,7 @@
 // The tokens that the orchestrator signs. Nothing has to be looked up to check one.
 //
 // - A session token ("mrs1_") is what POST /sessions hands out: whoever holds it may push to its session.
+// - An account token ("mra1_") is what POST /sign-in hands out: it counts as the key of its account.
 // - A playback token ("mrp1_") stands in playback_url: whoever holds it may watch its stream, and no more.
 //
 // Form: prefix + base64url(key id, expiry, the text fields each with its length in front, HMAC-SHA256 over
@@ -44,6 +45,13 @@ struct SessionClaims {
     bool operator==(const SessionClaims&) const = default;
 };
 
+struct AccountClaims {
+    AccountId account;
+    std::string account_key = {};
+    WallTime expires_at = {};
+    bool operator==(const AccountClaims&) const = default;
+};
+
 struct PlaybackClaims {
     StreamName stream;
     AccountId account;  // the stream's owner: the name may be somebody else's next day
@@ -54,14 +62,18 @@ struct PlaybackClaims {
 
 // Fields of up to 255 bytes.
 [[nodiscard]] std::string make_session_token(const TokenKeys& keys, const SessionClaims& claims);
+[[nodiscard]] std::string make_account_token(const TokenKeys& keys, const AccountClaims& claims);
 [[nodiscard]] std::string make_playback_token(const TokenKeys& keys, const PlaybackClaims& claims);
 
 // Written like one; whether it is good is another question.
 [[nodiscard]] bool is_session_token(std::string_view text);
+[[nodiscard]] bool is_account_token(std::string_view text);
 
 // bad_input: malformed, unknown key or forged (the message does not say which: it would help only a
 // forger). timeout: genuine, but expired.
 [[nodiscard]] Result<SessionClaims> read_session_token(const TokenKeys& keys,
+                                                       std::string_view token, WallTime now);
+[[nodiscard]] Result<AccountClaims> read_account_token(const TokenKeys& keys,
                                                        std::string_view token, WallTime now);
 [[nodiscard]] Result<PlaybackClaims> read_playback_token(const TokenKeys& keys,
                                                          std::string_view token, WallTime now);

@@ -1,9 +1,11 @@
 #include "orchestrator/admin/access_api.h"
 
+#include <algorithm>
 #include <variant>
 
 #include <nlohmann/json.hpp>
 
+#include "common/base/hex.h"
 #include "common/config/places.h"
 #include "common/http/problem.h"
 #include "orchestrator/access/accounts.h"
@@ -87,6 +89,14 @@ void read_streams(const json& body, std::vector<std::string>& streams, Mistakes&
     }
 }
 
+// Whoever signs in with the key of an address is looked up under its digits in lower case.
+bool misspelt_address(const std::string& name) {
+    const bool address = name.size() == 42 && (name.starts_with("0x") || name.starts_with("0X")) &&
+                         from_hex(std::string_view(name).substr(2));
+    return address &&
+           std::any_of(name.begin(), name.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
+}
+
 AccountRequest read_account(const json& body, Mistakes& mistakes) {
     AccountRequest request;
     static constexpr std::string_view kKeys[] = {"name",
@@ -104,6 +114,9 @@ AccountRequest read_account(const json& body, Mistakes& mistakes) {
         request.name = {name->get<std::string>()};
     else
         mistakes.push_back({"name", "1 to 64 of A-Z a-z 0-9 . _ -"});
+    if (misspelt_address(request.name.value))
+        mistakes.push_back(
+            {"name", "in lower case when it is an Ethereum address, 0x and 40 hex digits"});
     AccountLimits& limits = request.limits;
     read_limit(body, "max_sessions", 0, kSessionsMax, limits.sessions, mistakes);
     read_limit(body, "max_segments_per_minute", 1, kAccountRateMax, limits.segments_per_minute,

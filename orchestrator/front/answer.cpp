@@ -119,4 +119,10 @@ std::string rfc3339(WallTime time) {
     return {text, std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts)};
 }
 
+std::string to_text(const Payload& body) {
+    std::string text(body.size(), '\0');
+    body.read(0, {reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
+    return text;
+}
+
 }  // namespace millrace::orchestrator

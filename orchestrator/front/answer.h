@@ -30,5 +30,7 @@ namespace millrace::orchestrator {
 
 // "2026-11-22T17:05:00Z".
 [[nodiscard]] std::string rfc3339(WallTime time);
+// A body as one text.
+[[nodiscard]] std::string to_text(const Payload& body);
 
 }  // namespace millrace::orchestrator

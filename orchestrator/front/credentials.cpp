@@ -23,6 +23,15 @@ CallerOrProblem holder_of_token(std::string_view token, const FrontContext& cont
     return caller;
 }
 
+CallerOrProblem holder_of_account_token(std::string_view token, const FrontContext& context) {
+    auto claims = read_account_token(*context.tokens->keys(), token, context.wall());
+    if (!claims)
+        return unauthorized(claims.error().message);
+    if (!context.accounts->has(claims->account, claims->account_key))
+        return unauthorized("the account of this token was removed");
+    return Caller{std::move(claims->account), std::move(claims->account_key), {}, false};
+}
+
 }  // namespace
 
 Shown shown_by(const http::Request& request) {
@@ -51,6 +60,8 @@ CallerOrProblem caller_of(const http::Request& request, const FrontContext& cont
             return Caller{};
         return unauthorized("this needs an account key or a session token");
     }
+    if (context.auth == AuthMode::accounts && is_account_token(*shown.text))
+        return holder_of_account_token(*shown.text, context);
     if (context.auth == AuthMode::accounts)
         if (auto holder = context.accounts->holder_of(*shown.text))
             return Caller{std::move(holder->account), std::move(holder->key_id), {}, false};

@@ -1,5 +1,5 @@
 #pragma once
-// Who is asking: an account key or a session token in `Authorization: Bearer` or `?token=`, judged as
+// Who is asking: an account key, the token of a sign-in or a session token in `Authorization: Bearer` or `?token=`, judged as
 // --auth says.
 //
 // Thread: any; pure but for the clock and the account book in the context.

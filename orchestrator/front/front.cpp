@@ -7,6 +7,7 @@
 #include "orchestrator/front/ingest.h"
 #include "orchestrator/front/init_parts.h"
 #include "orchestrator/front/sessions.h"
+#include "orchestrator/front/sign_in_routes.h"
 #include "orchestrator/front/watching.h"
 
 namespace millrace::orchestrator {
@@ -28,6 +29,7 @@ struct Front::Impl {
     void add_routes(Playback& playback) {
         add_ingest_routes(router, context);
         add_session_routes(router, context);
+        add_sign_in_routes(router, context);
         add_playback_routes(router, playback,
                             [context = FrontContextPtr(context)](const http::Request& request,
                                                                  const StreamName& stream) {

@@ -22,12 +22,6 @@ using http::Problem;
 using nlohmann::json;
 using Described = std::variant<SessionRequest, Problem>;
 
-std::string text_of(const Payload& payload) {
-    std::string text(payload.size(), '\0');
-    payload.read(0, {reinterpret_cast<std::uint8_t*>(text.data()), text.size()});
-    return text;
-}
-
 // Fills `request`, or names every mistake in the document.
 std::vector<http::ProblemField> read_document(const json& document, std::size_t renditions_max,
                                               SessionRequest& request) {
@@ -55,7 +49,7 @@ std::vector<http::ProblemField> read_document(const json& document, std::size_t 
 }
 
 Described describe(const Payload& body, const Caller& caller, const FrontContext& context) {
-    const auto document = config::parse_json(text_of(body));
+    const auto document = config::parse_json(to_text(body));
     if (!document)
         return Problem{
             ApiCode::bad_request, "the body is not JSON: " + to_string(document.errors()), {}};

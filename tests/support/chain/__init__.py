@@ -8,42 +8,29 @@ import functools
 import json
 import os
 import pathlib
-import shutil
 import socket
 import subprocess
 import urllib.request
 
-from support.media import ROOT
+from support import npm
+from support.npm import INSTALL_S
 from support.processes import Process
 from support.wait import eventually
 
 HERE = pathlib.Path(__file__).parent
 CHAIN = 1337
 LPT = 10**18
-INSTALL_S = 120
 START_S = 20
 
 
 def _place():
-    return pathlib.Path(os.environ.get("MILLRACE_TEST_CACHE", ROOT / "build" / "dev")).resolve() / "chain"
+    return npm.place("chain")
 
 
 @functools.cache
 def unavailable():
     """Installs what is missing; the reason why that does not work, or nothing."""
-    if not shutil.which("node") or not shutil.which("npm"):
-        return "node and npm are not installed"
-    place = _place()
-    if _anvil().exists() and (place / "node_modules" / "solc").exists():
-        return None
-    place.mkdir(parents=True, exist_ok=True)
-    shutil.copy(HERE / "package.json", place)
-    install = ["npm", "install", "--no-audit", "--no-fund", "--ignore-scripts", "--silent", "--fetch-retries=1", "--fetch-timeout=20000"]
-    try:
-        done = subprocess.run(install, cwd=place, timeout=INSTALL_S, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    except subprocess.TimeoutExpired:
-        return f"npm did not install the test chain within {INSTALL_S} s"
-    return None if done.returncode == 0 and _anvil().exists() else f"npm cannot install the test chain: {done.stderr[-300:]}"
+    return npm.install("chain", HERE / "package.json", [_anvil(), _place() / "node_modules" / "solc"])
 
 
 def _anvil():
