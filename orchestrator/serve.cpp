@@ -260,11 +260,15 @@ private:
         if (!source)
             return fail(config::kExitConfig, source.error().message);
         if (*source)
-            stake_.emplace(loop_, *std::move(source),
-                           StakeRules{config_.stake.per_session, config_.stake.grace},
-                           [this](const StakeLimit& limit) {
-                               service_->set_stake(limit.sessions, limit.active);
-                           });
+            stake_.emplace(
+                loop_, *std::move(source),
+                StakeRules{config_.stake.per_session, config_.stake.grace},
+                [this](const StakeLimit& limit) {
+                    service_->set_stake(limit.sessions, limit.active);
+                },
+                stake::StakeMemory{restored_.stake, [this](const KeptStake& stake) {
+                                       store_->save_stake(stake, nullptr);
+                                   }});
         return config::kExitDone;
     }
 

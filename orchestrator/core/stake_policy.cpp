@@ -22,6 +22,12 @@ void StakePolicy::read(const StakeReading& reading, TimePoint now) {
     failing_ = false;
 }
 
+void StakePolicy::resume(const StakeReading& reading, TimePoint read_at) {
+    last_ = reading;
+    read_at_ = read_at;
+    failing_ = true;
+}
+
 void StakePolicy::failed() {
     failing_ = true;
 }

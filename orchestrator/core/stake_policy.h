@@ -14,6 +14,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "common/base/time.h"
@@ -28,6 +29,14 @@ struct StakeReading {
     // Of Livepeer's rounds, where the source knows them.
     std::optional<std::uint64_t> round;
     bool operator==(const StakeReading&) const = default;
+};
+
+// The last good one, kept for the next start.
+struct KeptStake {
+    std::string subject;  // whose stake, from where (StakeSource::subject)
+    StakeReading reading;
+    WallTime read_at;
+    bool operator==(const KeptStake&) const = default;
 };
 
 struct StakeRules {
@@ -51,6 +60,8 @@ public:
     explicit StakePolicy(StakeRules rules) : rules_(rules) {}
 
     void read(const StakeReading& reading, TimePoint now);
+    // Read before our start: holds as if the source had failed since.
+    void resume(const StakeReading& reading, TimePoint read_at);
     // The source could not tell.
     void failed();
 

@@ -48,6 +48,9 @@ public:
     explicit EthereumSource(EthereumOptions options, RpcPost post = nullptr);
 
     [[nodiscard]] std::string name() const override { return "ethereum"; }
+    [[nodiscard]] std::string subject() const override {
+        return "ethereum:" + options_.controller.text() + "/" + options_.orchestrator.text();
+    }
     [[nodiscard]] Duration interval() const override { return options_.interval; }
     [[nodiscard]] Result<StakeReading> read() override;
     void stop() override { stop_.request_stop(); }

@@ -1,17 +1,27 @@
 #include "orchestrator/stake/stake_keeper.h"
 
+#include <algorithm>
+
 #include "common/runtime/log.h"
 #include "common/runtime/wall_clock.h"
 
 namespace millrace::orchestrator::stake {
+namespace {
+
+// A kept time that lies in the future is a clock that was set back. This much of it is overlooked.
+constexpr Duration kClockLeeway = std::chrono::minutes(1);
+
+}  // namespace
 
 StakeKeeper::StakeKeeper(Loop& loop, std::unique_ptr<StakeSource> source, StakeRules rules,
-                         Apply apply)
+                         Apply apply, StakeMemory memory)
     : loop_(loop),
       source_(std::move(source)),
       policy_(rules),
       apply_(std::move(apply)),
+      memory_(std::move(memory)),
       timer_(loop) {
+    remember();
     settle();
     thread_ = std::jthread([this](const std::stop_token& stop) { ask(stop); });
 }
@@ -40,6 +50,7 @@ void StakeKeeper::take(const Result<StakeReading>& reading) {
         problem_.clear();
         policy_.read(*reading, loop_.now());
         updated_at_ = wall_now();
+        keep(*reading);
     } else {
         // Said once for each reason, not once a second.
         if (problem_ != reading.error().message)
@@ -48,6 +59,27 @@ void StakeKeeper::take(const Result<StakeReading>& reading) {
         policy_.failed();
     }
     settle();
+}
+
+// The monotonic clock does not go on over a restart; the wall clock says how old it is.
+void StakeKeeper::remember() {
+    if (!memory_.kept || memory_.kept->subject != source_->subject())
+        return memory_.kept.reset();
+    const Duration age = std::chrono::milliseconds(wall_now().ms - memory_.kept->read_at.ms);
+    if (age < -kClockLeeway)
+        return;
+    policy_.resume(memory_.kept->reading, loop_.now() - std::max(age, Duration{0}));
+    updated_at_ = memory_.kept->read_at;
+}
+
+void StakeKeeper::keep(const StakeReading& reading) {
+    const WallTime now = wall_now();
+    const bool fresh = memory_.kept && memory_.kept->reading == reading &&
+                       std::chrono::milliseconds(now.ms - memory_.kept->read_at.ms) < kKeepEvery;
+    if (!memory_.keep || fresh)
+        return;
+    memory_.kept = KeptStake{source_->subject(), reading, now};
+    memory_.keep(*memory_.kept);
 }
 
 void StakeKeeper::settle() {

@@ -17,6 +17,8 @@ public:
 
     // As /status names it: "file:/etc/stake.json", "ethereum".
     [[nodiscard]] virtual std::string name() const = 0;
+    // Whose stake, from where: what was kept of another subject says nothing about this one.
+    [[nodiscard]] virtual std::string subject() const { return name(); }
     // How long to wait between two readings.
     [[nodiscard]] virtual Duration interval() const = 0;
     // Any error means "not known now"; the message is a sentence for the operator.

@@ -12,6 +12,7 @@
 #include "orchestrator/store/ledger_receipts.h"
 #include "orchestrator/store/ledger_rows.h"
 #include "orchestrator/store/schema.h"
+#include "orchestrator/store/stake_row.h"
 #include "orchestrator/store/statement_use.h"
 
 namespace millrace::orchestrator::store {
@@ -283,6 +284,7 @@ Result<Restored> Database::restore(WallTime since) {
         restored.tokens = impl_->tokens();
         restored.enrolments = impl_->enrolments();
         restored.accounts = access::accounts(impl_->db);
+        restored.stake = kept_stake(impl_->db);
         return restored;
     } catch (const SQLite::Exception& problem) {
         return refusal(std::string("cannot read the database: ") + problem.what());
@@ -394,6 +396,10 @@ void Database::write(const TokenKeyRow& row) {
 }
 void Database::write(const TokenKeyRemoval& row) {
     access::write(impl_->db, row);
+}
+
+void Database::write(const KeptStake& stake) {
+    keep_stake(impl_->db, stake);
 }
 
 void Database::write_probe() {

@@ -69,6 +69,7 @@ public:
     void write(const AccountRemoval& row);
     void write(const TokenKeyRow& row);
     void write(const TokenKeyRemoval& row);
+    void write(const KeptStake& stake);
     // Enough bytes to notice whether the disk has room again.
     void write_probe();
 

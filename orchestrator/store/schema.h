@@ -12,7 +12,7 @@ namespace millrace::orchestrator::store {
 inline constexpr int kApplicationId = 0x4d494c4c;
 
 // Migration n brings version n to n + 1 (PRAGMA user_version). Times are milliseconds since the Unix epoch.
-inline constexpr std::array<const char*, 6> kMigrations{
+inline constexpr std::array<const char*, 7> kMigrations{
     R"sql(
 CREATE TABLE meta (                    -- epoch: starts so far; probe: scratch space of the recovery probe
     key   TEXT PRIMARY KEY,
@@ -184,6 +184,16 @@ ALTER TABLE enrolments ADD COLUMN signer BLOB;   -- public Ed25519 key of its re
 CREATE TRIGGER signers_stay BEFORE UPDATE OF signer ON enrolments
     WHEN OLD.signer IS NOT NULL AND NEW.signer IS NOT OLD.signer
     BEGIN SELECT RAISE(ABORT, 'a transcoder keeps the key it signs with'); END;
+)sql",
+    R"sql(
+CREATE TABLE stake (                       -- at most one row: what was read last
+    id      INTEGER PRIMARY KEY CHECK (id = 1),
+    subject TEXT    NOT NULL,              -- whose stake, from where
+    tokens  TEXT    NOT NULL,              -- LPT, a decimal
+    active  INTEGER NOT NULL,
+    round   INTEGER,                       -- unsigned 64 bits stored as signed; NULL = the source knows none
+    read_ms INTEGER NOT NULL
+) STRICT;
 )sql"};
 
 // The version that brings the chain.

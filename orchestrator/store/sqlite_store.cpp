@@ -72,6 +72,10 @@ void SqliteStore::forget_token_key(std::uint32_t id, Done done) {
     enqueue(TokenKeyRemoval{id}, std::move(done));
 }
 
+void SqliteStore::save_stake(KeptStake stake, Done done) {
+    enqueue(std::move(stake), std::move(done));
+}
+
 // Also while the store cannot write: the writer answers, so that answers keep the order of the calls.
 void SqliteStore::enqueue(Row row, Done done) {
     {

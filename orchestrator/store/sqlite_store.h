@@ -40,6 +40,7 @@ public:
     void remove_account(AccountId account, Done done) override;
     void save_token_key(TokenKeyRow row, Done done) override;
     void forget_token_key(std::uint32_t id, Done done) override;
+    void save_stake(KeptStake stake, Done done) override;
 
     [[nodiscard]] LedgerView ledger() const override;
     [[nodiscard]] bool available() const override { return state_ == State::available; }
@@ -51,7 +52,7 @@ public:
 private:
     enum class State : std::uint8_t { available, waiting, failed };
     using Row = std::variant<CommitRecord, JoinTokenRow, EnrolmentRow, Account, AccountRemoval,
-                             TokenKeyRow, TokenKeyRemoval, LedgerFloor, ClosedPeriod>;
+                             TokenKeyRow, TokenKeyRemoval, LedgerFloor, ClosedPeriod, KeptStake>;
     struct Write {
         Row row;
         Done done;

@@ -28,6 +28,7 @@
 #include "common/domain/segment.h"
 #include "orchestrator/access/account.h"
 #include "orchestrator/core/orchestrator_core.h"
+#include "orchestrator/core/stake_policy.h"
 #include "orchestrator/store/ledger.h"
 
 namespace millrace::orchestrator::store {
@@ -102,6 +103,7 @@ struct Restored {
     std::vector<JoinTokenRow> tokens;
     std::vector<EnrolmentRow> enrolments;
     std::vector<Account> accounts;
+    std::optional<KeptStake> stake;
 };
 
 // Of this process: what was booked since it opened, and where the chain ends.
@@ -129,6 +131,8 @@ public:
     virtual void remove_account(AccountId account, Done done) = 0;
     virtual void save_token_key(TokenKeyRow row, Done done) = 0;
     virtual void forget_token_key(std::uint32_t id, Done done) = 0;
+    // Instead of the one before.
+    virtual void save_stake(KeptStake stake, Done done) = 0;
 
     [[nodiscard]] virtual LedgerView ledger() const = 0;
     [[nodiscard]] virtual bool available() const = 0;

@@ -46,6 +46,21 @@ class Stake(ClusterCase):
         self.addCleanup(self.orchestrator.end_session, opened.json()["session_id"])
         return stream, self.orchestrator.push(stream, "0.ts", self.clips[0])
 
+    def test_the_last_known_stake_holds_over_a_restart(self):
+        cluster = self.new_cluster()
+        self.file = cluster.directory / "stake.json"
+        self.file.write_text(json.dumps({"tokens": "1500", "active": True}))
+        orchestrator = cluster.orchestrator("--stake", f"file:{self.file}", "--stake-per-session", "500")
+        eventually(lambda: orchestrator.status()["stake"]["state"] == "active", POLLS_S, "stake is known")
+        read_at = orchestrator.status()["stake"]["updated_at"]
+        self.assertEqual(orchestrator.terminate(), 0)
+        self.file.unlink()
+        orchestrator.start()
+        known = orchestrator.status()
+        self.assertEqual(known["capacity"]["limits"]["stake"], 3)
+        self.assertEqual(known["stake"]["state"], "stale")
+        self.assertGreaterEqual(known["stake"]["updated_at"], read_at)
+
     def test_the_fourth_session_is_refused_naming_stake_and_the_others_go_on_when_stake_falls(self):
         running = [self.push_first() for _ in range(3)]
         for _, answer in running:

@@ -44,6 +44,7 @@ public:
             token_keys.erase(id);
         done(outcome());
     }
+    void save_stake(KeptStake, store::Done done) override { done(outcome()); }
     [[nodiscard]] store::LedgerView ledger() const override { return {}; }
     [[nodiscard]] bool available() const override { return !broken; }
     void on_available(std::function<void(bool)>) override {}

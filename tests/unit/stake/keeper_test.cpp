@@ -62,3 +62,42 @@ TEST_CASE("a failing source keeps the limit and is shown with its reason", "[sta
     CHECK(keeper.view().problem == "the node is down");
     CHECK(keeper.view().tokens == Lpt::of_units(3));
 }
+
+TEST_CASE("what was read last is kept, and holds after a restart for what is left of the grace",
+          "[stake]") {
+    Loop loop;
+    std::vector<KeptStake> kept;
+    auto step = std::make_shared<std::atomic<int>>(3);
+    const auto keep = [&kept](const KeptStake& stake) { kept.push_back(stake); };
+    {
+        StakeKeeper keeper(loop, std::make_unique<Script>(step), {Lpt::of_units(1), 10min},
+                           [](const StakeLimit&) {}, {std::nullopt, keep});
+        REQUIRE(loop.run_until([&] { return kept.size() == 1; }, loop.now() + kPatience));
+        *step = 4;
+        REQUIRE(loop.run_until([&] { return kept.size() == 2; }, loop.now() + kPatience));
+    }
+    CHECK(kept[1].subject == "script");
+    CHECK(kept[1].reading == StakeReading{Lpt::of_units(4), true, std::nullopt});
+
+    *step = -1;  // the next process finds the node down
+    const auto first_told = [&](KeptStake memory) {
+        std::vector<StakeLimit> told;
+        const StakeKeeper keeper(loop, std::make_unique<Script>(step), {Lpt::of_units(1), 10min},
+                                 [&](const StakeLimit& limit) { told.push_back(limit); },
+                                 {std::move(memory), keep});
+        CHECK(keeper.view().state == (told.front().active ? "stale" : "unknown"));
+        return told.front();
+    };
+    KeptStake memory = kept[1];
+    CHECK(first_told(memory) == StakeLimit{4, true});
+    memory.read_at.ms -= to_ms(9min);
+    CHECK(first_told(memory) == StakeLimit{4, true});
+    memory.read_at.ms -= to_ms(1min);
+    CHECK(first_told(memory) == StakeLimit{0, false});
+    memory.read_at.ms += to_ms(20min);  // the clock was set back
+    CHECK(first_told(memory) == StakeLimit{0, false});
+    memory = kept[1];
+    memory.subject = "another orchestrator's";
+    CHECK(first_told(memory) == StakeLimit{0, false});
+    CHECK(kept.size() == 2);
+}

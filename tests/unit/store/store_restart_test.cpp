@@ -123,3 +123,17 @@ TEST_CASE("a backup never overwrites, and says what is wrong", "[store]") {
     CHECK_THAT(nothing.error().message, Contains("--data-dir"));
     CHECK_FALSE(std::filesystem::exists(dir / "new"));
 }
+
+TEST_CASE("a restart finds the stake that was read last", "[store]") {
+    const DataFolder dir;
+    Mailbox mailbox;
+    CHECK_FALSE(must_open(dir.path(), mailbox.executor()).restored.stake);
+    orchestrator::KeptStake stake{
+        "file:x", {*Lpt::parse("1500.000000000000000001"), true, {}}, {7}};
+    for (const auto& round : {std::optional<std::uint64_t>(), std::optional(~std::uint64_t{0})}) {
+        stake.reading.round = round;
+        stake.read_at.ms += 1;
+        must_open(dir.path(), mailbox.executor()).store->save_stake(stake, nullptr);
+        CHECK(must_open(dir.path(), mailbox.executor()).restored.stake == stake);
+    }
+}
