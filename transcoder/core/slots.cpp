@@ -84,6 +84,11 @@ std::uint32_t SlotTable::free() const {
     return taken >= limit_ ? 0 : limit_ - taken;
 }
 
+void SlotTable::charge(SlotNo slot, const Cost& cost) {
+    if (cost != Cost{})
+        slots_.at(slot.value).cost = cost;
+}
+
 Cost SlotTable::load() const {
     Cost sum;
     for (const Slot& slot : slots_)

@@ -6,6 +6,7 @@
 //   most one slot here.
 // - No grant while `reserved >= slots`, also after the number of slots was lowered: running work is
 //   never cut, the surplus drains by itself.
+// - A session that costs more than was thought keeps its slot; the next one is refused.
 // - A released slot is freed once its queue is empty.
 // - The queue is served in dispatch order: its head runs, or is being received, the others wait.
 //
@@ -53,6 +54,9 @@ public:
     std::optional<SlotNo> grant(const SlotOwner& owner, const Cost& cost);
     // The session asked again for what it had released or still holds.
     void keep(SlotNo slot) { slots_.at(slot.value).releasing = false; }
+    // What the session turned out to cost, whether or not there is room for it: who holds a slot keeps
+    // it. All zero = not known, the old figure stays.
+    void charge(SlotNo slot, const Cost& cost);
     // True when the slot became free at once.
     bool release(SlotNo slot);
 

@@ -46,6 +46,7 @@ void Work::reserve(OrchestratorIndex from, const Reserve& wish, bool draining) {
         return refuse(from, wish, SlotRefusal::draining, "this transcoder is leaving");
     if (const auto held = slots_.find(owner)) {
         slots_.keep(*held);
+        slots_.charge(*held, wish.cost);
         outbox_.tell(from, SlotGranted{wish.reservation, wish.session, slots_.free()});
         return;
     }
@@ -106,6 +107,7 @@ void Work::dispatch(OrchestratorIndex from, const Dispatch& dispatch, bool drain
     task.accepted_at = now;
     task.deadline = dispatch.bytes == 0 ? open_deadline_after(now, dispatch.time_left_ms)
                                         : deadline_after(now, dispatch.time_left_ms);
+    slots_.charge(*slot, dispatch.cost);
     slots_.enqueue(*slot, ref);
     outbox_.effect(ExpectSource{ref, dispatch.segment, dispatch.bytes});
     progress(task, now);

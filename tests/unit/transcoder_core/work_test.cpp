@@ -38,6 +38,30 @@ TEST_CASE("a session that costs more than is left is refused for its cost", "[tr
     CHECK(rig.sent<SlotRefused>()[0].reason == SlotRefusal::cost);
 }
 
+TEST_CASE("what a session really costs comes with its tasks, and never costs it its slot",
+          "[transcoder][work]") {
+    CoreConfig config = a_config(4);
+    config.capacity.decode_pixels = 100;
+    Rig rig(config);
+    rig.join();
+    const Cost guess{.decode_pixels = 20};
+    rig.receive(kFirst, Reserve{ReservationId{1}, session("a"), guess, 0});
+    Dispatch dispatch = a_dispatch(1, "a");
+    dispatch.cost.decode_pixels = 500;
+    rig.receive(kFirst, dispatch);
+    rig.received(1);
+    CHECK(rig.all<StartEngine>().size() == 1);
+    rig.receive(kFirst, Reserve{ReservationId{2}, session("b"), guess, 0});
+    REQUIRE(rig.sent<SlotRefused>().size() == 1);
+    CHECK(rig.sent<SlotRefused>()[0].reason == SlotRefusal::cost);
+    rig.receive(kFirst, Reserve{ReservationId{3}, session("a"), {}, 0});  // not told: as it was
+    CHECK(rig.sent<SlotGranted>().size() == 2);
+    rig.receive(kFirst, Release{session("a")});
+    rig.finish(kSlot0, ref(1));
+    rig.receive(kFirst, Reserve{ReservationId{4}, session("b"), guess, 0});
+    CHECK(rig.sent<SlotGranted>().size() == 3);
+}
+
 TEST_CASE("slots are shared by all orchestrators and each hears of the free count at once",
           "[transcoder][work]") {
     Rig rig(a_config(1, 2));
