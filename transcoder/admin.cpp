@@ -11,6 +11,7 @@
 #include "common/http/router.h"
 #include "common/http/server.h"
 #include "common/metrics/metrics.h"
+#include "transcoder/gpu/gpu_json.h"
 
 namespace millrace::transcoder {
 namespace {
@@ -44,10 +45,12 @@ json link_json(const OrchestratorLinkStatus& link) {
 
 class Admin::Impl : public std::enable_shared_from_this<Admin::Impl> {
 public:
-    Impl(Loop& loop, Service& service, TaskMetrics& metrics, AdminOptions options)
+    Impl(Loop& loop, Service& service, TaskMetrics& metrics, const gpu::Watch& gpus,
+         AdminOptions options)
         : loop_(loop),
           service_(service),
           metrics_(metrics),
+          gpus_(gpus),
           options_(std::move(options)),
           started_at_(loop.now()) {}
 
@@ -88,6 +91,7 @@ private:
         });
         on_loop("/readyz", [this] { return ready(); });
         on_loop("/metrics", [this] {
+            metrics_.gpus(gpus_.latest());
             return http::text_response(200, std::string(metrics::kExpositionType),
                                        metrics_.exposition(service_.status()));
         });
@@ -130,9 +134,12 @@ private:
                   {"tasks_waiting", core.tasks_waiting},
                   {"walls", walls_json(service_.walls())},
                   {"signer", to_hex(service_.signer().bytes)},
+                  {"gpus", json::array()},
                   {"orchestrators", json::array()}};
         for (const OrchestratorLinkStatus& link : core.orchestrators)
             body["orchestrators"].push_back(link_json(link));
+        for (const gpu::Reading& gpu : gpus_.latest())
+            body["gpus"].push_back(gpu::to_json(gpu));
         return http::text_response(
             200, "application/json",
             body.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
@@ -141,6 +148,7 @@ private:
     Loop& loop_;
     Service& service_;
     TaskMetrics& metrics_;
+    const gpu::Watch& gpus_;
     AdminOptions options_;
     TimePoint started_at_;
     http::Router router_;
@@ -149,8 +157,8 @@ private:
 };
 
 Result<std::unique_ptr<Admin>> Admin::start(Loop& loop, Service& service, TaskMetrics& metrics,
-                                            AdminOptions options) {
-    auto impl = std::make_shared<Impl>(loop, service, metrics, std::move(options));
+                                            const gpu::Watch& gpus, AdminOptions options) {
+    auto impl = std::make_shared<Impl>(loop, service, metrics, gpus, std::move(options));
     if (auto started = impl->start(); !started)
         return started.error();
     return std::unique_ptr<Admin>(new Admin(std::move(impl)));

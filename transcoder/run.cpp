@@ -18,6 +18,7 @@
 #include "common/runtime/loop.h"
 #include "transcoder/admin.h"
 #include "transcoder/data_dir.h"
+#include "transcoder/gpu/gpu_watch.h"
 #include "transcoder/media/devices.h"
 #include "transcoder/service.h"
 #include "transcoder/task_metrics.h"
@@ -71,7 +72,7 @@ private:
         service_.emplace(
             Service::Parts{loop_, context_, key_, *signer_, pool_, *data_dir_, *metrics_},
             options(), [this](int code, const std::string& message) { leave(code, message); });
-        auto admin = Admin::start(loop_, *service_, *metrics_,
+        auto admin = Admin::start(loop_, *service_, *metrics_, gpus_,
                                   {config::to_string(config_.admin_addr), admin_token_,
                                    config_.name, std::string(config::version())});
         if (!admin)
@@ -197,6 +198,7 @@ private:
     std::map<std::string, KnownOrchestrator> known_;
     std::optional<TaskMetrics> metrics_;
     std::optional<Service> service_;
+    gpu::Watch gpus_{gpu::Nvml::open()};
     std::unique_ptr<Admin> admin_;
     int exit_code_ = config::kExitDone;
 };

@@ -48,6 +48,29 @@ void TaskMetrics::link(const std::string& orchestrator, bool up) {
     metrics_.set(names::link_up, {orchestrator}, up ? 1 : 0);
 }
 
+void TaskMetrics::gpus(const std::vector<gpu::Reading>& readings) {
+    for (const gpu::Reading& gpu : readings) {
+        const std::string index = std::to_string(gpu.index);
+        metrics_.forget("gpu", index);
+        const auto set = [&](const metrics::GaugeDef& gauge, metrics::LabelValues labels,
+                             const auto& value) {
+            if (value)
+                metrics_.set(gauge, labels, static_cast<double>(*value));
+        };
+        set(names::gpu_utilization_ratio, {index, "sm"}, gpu.sm);
+        set(names::gpu_utilization_ratio, {index, "encoder"}, gpu.encoder);
+        set(names::gpu_utilization_ratio, {index, "decoder"}, gpu.decoder);
+        set(names::gpu_utilization_ratio, {index, "memory"}, gpu.memory);
+        set(names::gpu_memory_bytes, {index, "used"}, gpu.memory_used);
+        set(names::gpu_memory_bytes, {index, "total"}, gpu.memory_total);
+        set(names::gpu_temperature_celsius, {index}, gpu.celsius);
+        set(names::gpu_power_watts, {index}, gpu.watts);
+        set(names::gpu_encoder_sessions, {index}, gpu.encoder_sessions);
+        metrics_.set(names::gpu_throttled, {index}, gpu.throttled.empty() ? 0 : 1);
+        metrics_.set(names::gpu_xid, {index}, static_cast<double>(gpu.xid.value_or(0)));
+    }
+}
+
 std::string TaskMetrics::exposition(const CoreStatus& status) {
     metrics_.set(names::tasks_active, status.tasks_active);
     metrics_.set(names::slots, status.slots);

@@ -5,11 +5,13 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/base/time.h"
 #include "common/domain/segment.h"
 #include "common/metrics/metrics.h"
 #include "transcoder/core/transcoder_core.h"
+#include "transcoder/gpu/nvml.h"
 
 namespace millrace::transcoder {
 
@@ -25,6 +27,9 @@ public:
     void sent(Duration took);
     void engine_restarted(std::string_view reason);
     void link(const std::string& orchestrator, bool up);
+
+    // What the GPUs of the machine tell; what they no longer tell disappears.
+    void gpus(const std::vector<gpu::Reading>& readings);
 
     // The page as of now.
     [[nodiscard]] std::string exposition(const CoreStatus& status);

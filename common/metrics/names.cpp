@@ -28,6 +28,7 @@ const std::vector<double> kRatioBuckets{0.25, 0.5, 0.75, 1, 1.25, 1.5, 2, 3, 5, 
 
 const Label kTranscoder{"transcoder", {}};
 const Label kVersion{"version", {}};
+const Label kGpu{"gpu", {}};
 const Label kKind{"kind", {"decoded", "encoded"}};
 
 }  // namespace
@@ -134,6 +135,21 @@ const CounterDef engine_restarts_total{
      {{"reason", {"crash", "memory", "forbidden_call", "timeout", "cancelled", "spent"}}}}};
 const GaugeDef link_up{
     {"link_up", "1 while joined to the orchestrator, else 0", {{"orchestrator", {}}}}};
+const GaugeDef gpu_utilization_ratio{{"gpu_utilization_ratio",
+                                      "Share of the time in which a unit of the GPU is at work",
+                                      {kGpu, {"engine", {"sm", "encoder", "decoder", "memory"}}}}};
+const GaugeDef gpu_memory_bytes{
+    {"gpu_memory_bytes", "Memory of the GPU", {kGpu, {"kind", {"used", "total"}}}}};
+const GaugeDef gpu_temperature_celsius{
+    {"gpu_temperature_celsius", "Temperature of the GPU", {kGpu}}};
+const GaugeDef gpu_power_watts{{"gpu_power_watts", "Power that the GPU draws", {kGpu}}};
+const GaugeDef gpu_encoder_sessions{
+    {"gpu_encoder_sessions", "Encoders open on the GPU, of all processes", {kGpu}}};
+const GaugeDef gpu_throttled{
+    {"gpu_throttled", "1 while power, heat or hardware holds the GPU's clocks down", {kGpu}}};
+const GaugeDef gpu_xid{{"gpu_xid",
+                        "Number of the last critical error (Xid) of the GPU since start; 0 = none",
+                        {kGpu}}};
 const GaugeDef build_info{{"build_info", "1, with the version as label", {kVersion}}};
 }  // namespace transcoder_metrics
 
@@ -198,10 +214,13 @@ const Table& livepeer_table() {
 
 const Table& transcoder_table() {
     using namespace transcoder_metrics;
-    static const Table table{"millrace_transcoder_",
-                             {&tasks_total, &frames_total, &pixels_total, &engine_restarts_total},
-                             {&tasks_active, &slots, &slots_reserved, &link_up, &build_info},
-                             {&task_seconds}};
+    static const Table table{
+        "millrace_transcoder_",
+        {&tasks_total, &frames_total, &pixels_total, &engine_restarts_total},
+        {&tasks_active, &slots, &slots_reserved, &link_up, &gpu_utilization_ratio,
+         &gpu_memory_bytes, &gpu_temperature_celsius, &gpu_power_watts, &gpu_encoder_sessions,
+         &gpu_throttled, &gpu_xid, &build_info},
+        {&task_seconds}};
     return table;
 }
 

@@ -60,7 +60,15 @@ extern const CounterDef frames_total;    // {kind: decoded, encoded}
 extern const CounterDef pixels_total;    // {kind: decoded, encoded}
 // {reason: crash, memory, forbidden_call, timeout, cancelled}
 extern const CounterDef engine_restarts_total;
-extern const GaugeDef link_up;     // {orchestrator}
+extern const GaugeDef link_up;  // {orchestrator}
+// {gpu: its index}; a series is there when the card tells the value.
+extern const GaugeDef gpu_utilization_ratio;  // {gpu, engine: sm, encoder, decoder, memory}
+extern const GaugeDef gpu_memory_bytes;       // {gpu, kind: used, total}
+extern const GaugeDef gpu_temperature_celsius;
+extern const GaugeDef gpu_power_watts;
+extern const GaugeDef gpu_encoder_sessions;
+extern const GaugeDef gpu_throttled;
+extern const GaugeDef gpu_xid;
 extern const GaugeDef build_info;  // {version}
 }  // namespace transcoder_metrics
 

@@ -9,7 +9,9 @@
 
 #include "common/config/exit_code.h"
 #include "common/runtime/loop.h"
+#include "transcoder/cuda/device_scaler.h"
 #include "transcoder/engine/engine_process.h"
+#include "transcoder/gpu/gpu_json.h"
 #include "transcoder/media/devices.h"
 
 namespace millrace::transcoder {
@@ -77,21 +79,72 @@ std::string in_words(const Result<EngineWalls>& walls) {
     return walls->missing.empty() ? text : text + "; without " + walls->missing;
 }
 
+// Why this version does nothing with the GPUs it lists.
+constexpr const char* kUnused = "GPUs are not used by this version";
+
+struct Gpus {
+    std::string driver;
+    std::vector<gpu::Reading> list;
+    std::string missing;  // why the list is empty
+    std::string kernel;   // whether this build's can be launched, or why not
+};
+
+Gpus find_gpus() {
+    Gpus found;
+    const auto nvml = gpu::Nvml::open();
+    if (!nvml) {
+        found.missing = nvml.error().message;
+        return found;
+    }
+    found.driver = (*nvml)->driver();
+    found.list = (*nvml)->read();
+    const auto launched = cuda::device_name();
+    found.kernel = launched ? "can be launched on " + *launched : launched.error().message;
+    return found;
+}
+
+json to_json(const Gpus& gpus) {
+    json all{{"driver", gpus.driver}, {"kernel", gpus.kernel}, {"list", json::array()}};
+    if (!gpus.missing.empty())
+        all["missing"] = gpus.missing;
+    for (const gpu::Reading& reading : gpus.list) {
+        json entry = gpu::to_json(reading);
+        entry["used"] = false;
+        entry["reason"] = kUnused;
+        all["list"].push_back(std::move(entry));
+    }
+    return all;
+}
+
+void print_gpus(const Gpus& gpus) {
+    if (!gpus.missing.empty())
+        std::printf("gpus           none: %s\n", gpus.missing.c_str());
+    for (const gpu::Reading& gpu : gpus.list)
+        std::printf("gpu %-10u %s, %s, driver %s (%s)\n", gpu.index, gpu.name.c_str(),
+                    gpu.uuid.c_str(), gpus.driver.c_str(), kUnused);
+    if (!gpus.list.empty())
+        std::printf("cuda kernel    %s\n", gpus.kernel.c_str());
+}
+
 }  // namespace
 
 int run_devices(bool as_json) {
     const Result<EngineWalls> walls = walls_of_an_engine();
     const media::Survey survey = media::survey();
+    const Gpus gpus = find_gpus();
     if (as_json)
         std::printf("%s\n", json{{"devices", {{{"kind", "cpu"}, {"name", survey.cpu}}}},
+                                 {"gpus", to_json(gpus)},
                                  {"ffmpeg", survey.ffmpeg},
                                  {"engine_walls", to_json(walls)},
                                  {"abilities", to_json(survey.abilities)}}
                                 .dump(2)
                                 .c_str());
     else {
-        std::printf("cpu            %s\nffmpeg         %s\nengine walls   %s\n\n",
-                    survey.cpu.c_str(), survey.ffmpeg.c_str(), in_words(walls).c_str());
+        std::printf("cpu            %s\nffmpeg         %s\nengine walls   %s\n", survey.cpu.c_str(),
+                    survey.ffmpeg.c_str(), in_words(walls).c_str());
+        print_gpus(gpus);
+        std::printf("\n");
         print_table(survey.abilities);
     }
     const bool works = !survey.capabilities.decode.empty() && !survey.capabilities.encode.empty();

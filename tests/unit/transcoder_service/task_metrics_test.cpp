@@ -60,4 +60,29 @@ TEST_CASE("gauges show the core as it is when the page is asked for", "[transcod
               R"(millrace_transcoder_link_up{orchestrator="10.0.0.1:8936"} 0)"));
 }
 
+TEST_CASE("of a GPU there is a series for what it tells, and none for what it no longer tells",
+          "[transcoder][metrics][gpu]") {
+    TaskMetrics metrics("1.2.3");
+    gpu::Reading reading;
+    reading.index = 1;
+    reading.encoder = 0.4;
+    reading.memory_used = 1024;
+    reading.encoder_sessions = 3;
+    reading.throttled = {"thermal"};
+    metrics.gpus({reading});
+    std::string page = metrics.exposition({});
+    CHECK(has(page, R"(millrace_transcoder_gpu_utilization_ratio{engine="encoder",gpu="1"} 0.4)"));
+    CHECK(has(page, R"(millrace_transcoder_gpu_memory_bytes{gpu="1",kind="used"} 1024)"));
+    CHECK(has(page, R"(millrace_transcoder_gpu_encoder_sessions{gpu="1"} 3)"));
+    CHECK(has(page, R"(millrace_transcoder_gpu_throttled{gpu="1"} 1)"));
+    CHECK(has(page, R"(millrace_transcoder_gpu_xid{gpu="1"} 0)"));
+    CHECK(page.find("gpu_power_watts{") == std::string::npos);
+
+    reading.encoder.reset();
+    metrics.gpus({reading});
+    page = metrics.exposition({});
+    CHECK(page.find("gpu_utilization_ratio{") == std::string::npos);
+    CHECK(has(page, R"(millrace_transcoder_gpu_encoder_sessions{gpu="1"} 3)"));
+}
+
 }  // namespace millrace::transcoder

@@ -1,0 +1,44 @@
+"""GPUs as people and dashboards see them, with a library in the place of the driver's (tests/unit/gpu/fake_nvml.cpp)."""
+
+import json
+import os
+import pathlib
+import tempfile
+
+from support.case import ClusterCase
+from support.cluster import START_S, binary
+from support.processes import run_to_end
+from support.wait import eventually
+
+
+class Gpus(ClusterCase):
+    @classmethod
+    def set_up_cluster(cls, cluster):
+        """Each test makes what it needs."""
+
+    def setUp(self):
+        directory = tempfile.TemporaryDirectory()
+        self.addCleanup(directory.cleanup)
+        os.symlink(pathlib.Path(binary("transcoder")).resolve().parent / "libfake_nvml.so",
+                   pathlib.Path(directory.name, "libnvidia-ml.so.1"))
+        self.environment = {"LD_LIBRARY_PATH": directory.name}
+
+    def test_devices_lists_every_gpu_and_says_that_it_is_not_used(self):
+        done = run_to_end([binary("transcoder"), "devices", "--json"], environment=self.environment)
+        self.assertEqual(done.returncode, 0, done)
+        gpus = json.loads(done.stdout)["gpus"]
+        self.assertEqual(gpus["driver"], "580.65.06")
+        self.assertEqual([(g["index"], g["uuid"], g["used"]) for g in gpus["list"]],
+                         [(0, "GPU-aaaa", False), (1, "GPU-bbbb", False)])
+        self.assertTrue(all(g["reason"] for g in gpus["list"]))
+        table = run_to_end([binary("transcoder"), "devices"], environment=self.environment).stdout
+        self.assertIn("NVIDIA H100 80GB HBM3, GPU-bbbb", table)
+
+    def test_a_transcoder_tells_them_in_its_metrics_and_status(self):
+        cluster = self.new_cluster()
+        transcoder = cluster.transcoder(cluster.orchestrator(), environment=self.environment)
+        eventually(lambda: len(transcoder.status()["gpus"]) == 2, START_S, "the GPUs are read")
+        self.assertEqual(transcoder.status()["gpus"][1]["xid"], 79)
+        self.assertEqual(transcoder.metric("millrace_transcoder_gpu_encoder_sessions", gpu="0"), 3)
+        self.assertEqual(transcoder.metric("millrace_transcoder_gpu_utilization_ratio", gpu="1", engine="decoder"), 0.25)
+        self.assertIsNone(transcoder.metric("millrace_transcoder_gpu_encoder_sessions", gpu="1"))

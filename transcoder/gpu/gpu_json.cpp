@@ -1,0 +1,35 @@
+#include "transcoder/gpu/gpu_json.h"
+
+#include <nlohmann/json.hpp>
+
+namespace millrace::gpu {
+namespace {
+
+using nlohmann::json;
+
+template <class T>
+json or_null(const std::optional<T>& value) {
+    return value ? json(*value) : json(nullptr);
+}
+
+}  // namespace
+
+json to_json(const Reading& gpu) {
+    return {{"index", gpu.index},
+            {"uuid", gpu.uuid},
+            {"name", gpu.name},
+            {"utilization",
+             {{"sm", or_null(gpu.sm)},
+              {"encoder", or_null(gpu.encoder)},
+              {"decoder", or_null(gpu.decoder)},
+              {"memory", or_null(gpu.memory)}}},
+            {"memory_used_bytes", or_null(gpu.memory_used)},
+            {"memory_total_bytes", or_null(gpu.memory_total)},
+            {"temperature_celsius", or_null(gpu.celsius)},
+            {"power_watts", or_null(gpu.watts)},
+            {"encoder_sessions", or_null(gpu.encoder_sessions)},
+            {"throttled", gpu.throttled},
+            {"xid", or_null(gpu.xid)}};
+}
+
+}  // namespace millrace::gpu
