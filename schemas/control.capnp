@@ -94,7 +94,7 @@ struct Heartbeat {
   slotsFree @2 :UInt32;         # the truth, over all orchestrators
   tasksActive @3 :UInt32;       # tasks running
   draining @4 :Bool;            # takes no new session
-  load @5 :V.Cost;
+  load @5 :V.Cost;              # of all sessions that hold a slot, over all orchestrators
   sessions @6 :List(Text);      # of this orchestrator, holding a slot here; at most 256
   sentAtUs @7 :Int64;           # transcoder's clock, us; comes back in HeartbeatAck
   rttUs @8 :Int64;              # last measured round trip, us, 0.. ; 0 = none yet
@@ -256,7 +256,7 @@ struct Dispatch {
   timeLeftMs @6 :Int64;       # ms, 0.. ; until the deadline, when this was sent
   ladder @7 :V.Ladder;        # required, 1..8 renditions
   allowAudioOnly @8 :Bool;    # a segment without video is no error: the session has had video before
-  cost @9 :V.Cost;
+  cost @9 :V.Cost;            # of the session, as its segments have shown; absent = not known
   seam @10 :V.SeamContext;    # absent = cold
 }
 

@@ -170,6 +170,7 @@ private:
     [[nodiscard]] bool tried_by_waiting(const Session& s, const Transcoder& t, Verdict verdict);
     void take_slot(Session& s, Transcoder& t);
     Holding& reserve(Session& s, Transcoder& t, std::uint32_t ordinal);
+    void charge(Session& s, const Cost& cost);
     void send_reserve(Session& s, Holding& h);
     void drop_holding(Session& s, ReservationId id, bool tell);
     void prune(Session& s);

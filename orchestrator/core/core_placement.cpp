@@ -101,7 +101,7 @@ Transcoder* Impl::best_free(const Session& s, const Excluded& excluded) {
         if (able[t->capability_class] == 0 || t->headroom() == 0 || avoids(s, *t) || excluded(*t))
             continue;
         candidates_.push_back(
-            {&t->key, t->headroom(), t->capacity, t->reserved_cost, t->speed.permille()});
+            {&t->key, t->headroom(), t->capacity, t->load(), t->speed.permille()});
         candidate_of_.push_back(t);
     }
     const auto best = pick(candidates_, s.cost);
@@ -119,7 +119,7 @@ Transcoder* Impl::steal(const Session& s, const Excluded& excluded) {
             continue;  // while it is served, the list may still show the slot it has just lost
         const Holding& slot = *idle.slot();
         Transcoder& t = *slot.at;
-        const Candidate after{&t.key, t.headroom() + 1, t.capacity, t.reserved_cost - slot.cost, 0};
+        const Candidate after{&t.key, t.headroom() + 1, t.capacity, t.load() - slot.cost, 0};
         // A lowered claim may leave a transcoder full even without this session.
         const bool frees = t.others + t.reserved <= t.slots;
         if (!frees || !t.ready() || able[t.capability_class] == 0 || avoids(s, t) || excluded(t) ||
@@ -187,6 +187,17 @@ Holding& Impl::reserve(Session& s, Transcoder& t, std::uint32_t ordinal) {
     s.holdings.push_back(h);
     send_reserve(s, s.holdings.back());
     return s.holdings.back();
+}
+
+// What the session really costs is known now. Whoever has a slot keeps it; the transcoder hears of
+// it with the next dispatch.
+void Impl::charge(Session& s, const Cost& cost) {
+    s.cost = cost;
+    for (Holding& h : s.holdings) {
+        capacity_changed_ = capacity_changed_ || h.cost != cost;
+        h.at->reserved_cost = h.at->reserved_cost - h.cost + cost;
+        h.cost = cost;
+    }
 }
 
 void Impl::send_reserve(Session& s, Holding& h) {

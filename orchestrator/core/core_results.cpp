@@ -272,9 +272,9 @@ void Impl::commit(Task& t, AttemptNo no) {
                 : seen;
         won.at->speed.add(s.last_duration, work);
         s.speed.add(s.last_duration, work);
-        s.cost.decode_pixels =
-            source.pixels * 1000 / std::max<std::int64_t>(1, to_ms(source.duration));
     }
+    if (const auto cost = measured_cost(t.result, t.bytes))
+        charge(s, *cost);
     // The slot that was faster is the session's from here on.
     if (const Holding* h = s.holding_at(*won.at); won.second && h != nullptr && h->at->keepable())
         s.primary = h->id;

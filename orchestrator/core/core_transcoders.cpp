@@ -127,6 +127,7 @@ void Impl::on(Transcoder& t, const Heartbeat& m) {
     const bool was_ready = t.ready();
     const std::uint32_t had_room = t.headroom();
     const std::uint32_t had_slots = t.slots;
+    const Cost others_had = t.others_cost;
     Registry::claim_slots(t, m.slots);
     Registry::note_others(t, m.slots_free, static_cast<std::uint32_t>(m.sessions.size()));
     if (m.rtt_us > 0)
@@ -139,22 +140,27 @@ void Impl::on(Transcoder& t, const Heartbeat& m) {
         unseat_all(t);
     if (t.ready() != was_ready || t.slots != had_slots)
         changed(t);
-    else if (t.headroom() > had_room)
+    else if (t.headroom() > had_room || t.others_cost != others_had)
         capacity_changed_ = true;
 }
 
 // Neither side can leak a slot: each heartbeat says who holds one.
 void Impl::reconcile(Transcoder& t, const Heartbeat& m) {
     std::set<SessionId> named;
+    Cost ours;
     for (const SessionId& id : m.sessions) {
         if (named.size() > kSlotsMax)
             break;
         if (!named.insert(id).second)
             continue;
         Session* s = sessions_.find(id);
-        if (s == nullptr || s->holding_at(t) == nullptr)
+        const Holding* h = s == nullptr ? nullptr : s->holding_at(t);
+        if (h == nullptr)
             emit(Send{t.key, Release{id}});
+        else
+            ours = ours + h->cost;
     }
+    Registry::note_others_cost(t, m.load, ours);
     const std::vector<SessionNo> held(t.sessions.begin(), t.sessions.end());
     for (const SessionNo no : held) {
         Session& s = *sessions_.find(no);
@@ -199,6 +205,8 @@ void Impl::on(Transcoder& t, const SlotRefused& m) {
         return;
     if (m.reason == SlotRefusal::no_free_slot && t.headroom() > 0)
         t.others += t.headroom();  // full, whatever we thought; the next heartbeat tells exactly
+    if (m.reason == SlotRefusal::cost)
+        Registry::note_others_cost(t, t.capacity, t.reserved_cost - h->cost);  // the same
     Duration avoid_for = kAvoidBriefly;
     if (m.reason == SlotRefusal::device)
         avoid_for = kAvoidDevice;

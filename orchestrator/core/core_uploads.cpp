@@ -153,13 +153,14 @@ void Impl::add_room(AdmissionFacts& f, const Ladder& ladder, const Cost& cost) {
         return;
     }
     for (const Transcoder* t : registry_.ready())
-        if (able[t->capability_class] != 0 &&
-            has_room({&t->key, t->headroom(), t->capacity, t->reserved_cost, 0}, cost))
-            f.room += t->headroom();
+        if (able[t->capability_class] != 0)
+            f.room += places({&t->key, t->headroom(), t->capacity, t->load(), 0}, cost);
     for (auto it = sessions_.idle().begin(); it != sessions_.idle().end() && f.room <= f.claims;
          ++it) {
-        const Transcoder& t = *sessions_.find(it->second)->slot()->at;
-        f.room += t.ready() && able[t.capability_class] != 0 ? 1 : 0;
+        const Holding& slot = *sessions_.find(it->second)->slot();
+        const Transcoder& t = *slot.at;
+        const Candidate after{&t.key, t.headroom() + 1, t.capacity, t.load() - slot.cost, 0};
+        f.room += t.ready() && able[t.capability_class] != 0 && has_room(after, cost) ? 1 : 0;
     }
 }
 

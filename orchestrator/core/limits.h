@@ -54,6 +54,8 @@ inline constexpr std::uint32_t kNoLimitAsked = 0xffffffff;
 
 // A forecast needs that much of running time before it counts.
 inline constexpr Duration kForecastAfter = std::chrono::milliseconds(500);
+// A shorter segment (a stream's last, a single picture) does not tell what its session costs.
+inline constexpr Duration kCostMeasuredMin = std::chrono::milliseconds(250);
 // A segment's duration as anybody may claim it (contract.md: 60 s per segment).
 inline constexpr Duration kSegmentMax = std::chrono::seconds(60);
 

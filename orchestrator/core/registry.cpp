@@ -182,6 +182,10 @@ void Registry::note_others(Transcoder& t, std::uint32_t slots_free, std::uint32_
     t.others = accounted >= t.slots ? 0 : t.slots - static_cast<std::uint32_t>(accounted);
 }
 
+void Registry::note_others_cost(Transcoder& t, const Cost& load, const Cost& ours) {
+    t.others_cost = clamped(clamped(load) - ours);
+}
+
 bool Registry::strike(Transcoder& t, TimePoint now) {
     if (!too_many(t.strikes, now, kStrikeWindow, kStrikesMax))
         return false;

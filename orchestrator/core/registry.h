@@ -76,6 +76,7 @@ struct Transcoder {
     std::uint32_t others = 0;  // slots that other orchestrators' sessions hold
     std::uint32_t reserved = 0;
     Cost reserved_cost;
+    Cost others_cost;  // of other orchestrators' sessions, as far as its heartbeat tells
     std::set<SessionNo> sessions;  // of ours, holding or asking for a slot here
 
     // record
@@ -98,6 +99,7 @@ struct Transcoder {
     [[nodiscard]] bool keepable() const { return joined && !draining && !quarantined(); }
     [[nodiscard]] bool ready() const { return usable() && !cordoned; }
     [[nodiscard]] std::uint32_t headroom() const;
+    [[nodiscard]] Cost load() const { return reserved_cost + others_cost; }
     // ready, draining, cordoned, quarantined or lost (contract.md section 5).
     [[nodiscard]] std::string_view state() const;
 };
@@ -125,6 +127,9 @@ public:
     static void claim_slots(Transcoder& t, std::uint32_t slots);
     // What a heartbeat says of others' use: slots - free - sessions of ours.
     static void note_others(Transcoder& t, std::uint32_t slots_free, std::uint32_t ours);
+    // The same for cost; `ours`: of our sessions among those its heartbeat counted. Each side hears of
+    // a change at another moment, so a difference below zero is none.
+    static void note_others_cost(Transcoder& t, const Cost& load, const Cost& ours);
     // A wrong result, or a device failure; true when that quarantines the transcoder.
     static bool strike(Transcoder& t, TimePoint now);
     static bool device_failed(Transcoder& t, TimePoint now);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "orchestrator/core/limits.h"
+
 namespace millrace::orchestrator {
 namespace {
 
@@ -9,8 +11,9 @@ constexpr std::int64_t kWhole = 1000;
 constexpr std::int64_t kFpsAssumed = 30;
 // A ladder was judged before it comes here; these keep the arithmetic safe whatever it says.
 constexpr std::int64_t kFpsMax = 1000;
-constexpr std::int64_t kSideMax = 65'536;              // pixels
-constexpr std::int64_t kBitrateMax = 100'000'000'000;  // bit/s
+constexpr std::int64_t kSideMax = 65'536;                   // pixels
+constexpr std::int64_t kBitrateMax = 100'000'000'000;       // bit/s
+constexpr std::int64_t kAmountMax = 1'000'000'000'000'000;  // of a segment: pixels or bytes
 
 std::int64_t left_in(std::int64_t capacity, std::int64_t load, std::int64_t need) {
     if (capacity <= 0)
@@ -65,11 +68,31 @@ std::int64_t rate_of(const RenditionSpec& spec) {
     return std::min((std::int64_t{spec.fps.num} + spec.fps.den - 1) / spec.fps.den, kFpsMax);
 }
 
+std::int64_t times_in(std::int64_t capacity, std::int64_t load, std::int64_t need) {
+    if (capacity <= 0 || need <= 0)
+        return kSlotsMax;
+    return std::clamp<std::int64_t>((capacity - load) / need, 0, kSlotsMax);
+}
+
+std::int64_t per_second(std::uint64_t amount, std::int64_t ms) {
+    const auto bounded =
+        static_cast<std::int64_t>(std::min<std::uint64_t>(amount, std::uint64_t{kAmountMax}));
+    return bounded * 1000 / ms;
+}
+
 }  // namespace
 
+std::uint32_t places(const Candidate& c, const Cost& need) {
+    const std::int64_t most = std::min(
+        {times_in(c.capacity.decode_pixels, c.load.decode_pixels, need.decode_pixels),
+         times_in(c.capacity.encode_pixels, c.load.encode_pixels, need.encode_pixels),
+         times_in(c.capacity.encoder_sessions, c.load.encoder_sessions, need.encoder_sessions),
+         times_in(c.capacity.bytes, c.load.bytes, need.bytes)});
+    return std::min(c.headroom, static_cast<std::uint32_t>(most));
+}
+
 bool has_room(const Candidate& candidate, const Cost& need) {
-    return candidate.headroom > 0 &&
-           fits(need, candidate.capacity - candidate.load, candidate.capacity);
+    return places(candidate, need) > 0;
 }
 
 std::optional<std::size_t> pick(std::span<const Candidate> candidates, const Cost& need) {
@@ -91,10 +114,30 @@ std::optional<std::size_t> pick(std::span<const Candidate> candidates, const Cos
 Cost estimate_cost(const Ladder& ladder) {
     Cost cost;
     for (const RenditionSpec& spec : ladder) {
-        cost.encode_pixels += pixels_of(spec) * rate_of(spec);
+        const std::int64_t pixels = pixels_of(spec) * rate_of(spec);
+        cost.encode_pixels += pixels;
+        cost.decode_pixels = std::max(cost.decode_pixels, pixels);
         cost.encoder_sessions += 1;
         cost.bytes += std::clamp<std::int64_t>(spec.bitrate, 0, kBitrateMax) / 8;
     }
+    return cost;
+}
+
+std::optional<Cost> measured_cost(const TranscodeReport& report, std::uint64_t source_bytes) {
+    if (report.source.duration < kCostMeasuredMin || report.source.pixels <= 0)
+        return std::nullopt;
+    const std::int64_t ms = to_ms(report.source.duration);
+    std::uint64_t encoded = 0;
+    std::uint64_t bytes = source_bytes;
+    Cost cost;
+    for (const RenditionReport& r : report.renditions) {
+        encoded += static_cast<std::uint64_t>(std::max<std::int64_t>(r.pixels, 0));
+        bytes += r.bytes;
+        cost.encoder_sessions += r.pixels > 0 ? 1 : 0;
+    }
+    cost.decode_pixels = per_second(static_cast<std::uint64_t>(report.source.pixels), ms);
+    cost.encode_pixels = per_second(encoded, ms);
+    cost.bytes = per_second(bytes, ms);
     return cost;
 }
 

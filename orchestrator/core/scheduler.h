@@ -5,6 +5,7 @@
 // Rules, in this order
 // - Only a transcoder that has a free slot, and room for the session's cost in every dimension it
 //   has measured.
+//     Why: one session of 4K takes what twenty of 360p take; slots alone would not see it.
 // - More headroom in cost wins: the share that is left of the scarcest measured dimension. A
 //   transcoder that has measured nothing counts as empty.
 // - One that was measured slower than real time loses to all others.
@@ -21,6 +22,7 @@
 
 #include "common/base/ids.h"
 #include "common/domain/capacity.h"
+#include "common/domain/segment.h"
 
 namespace millrace::orchestrator {
 
@@ -36,11 +38,19 @@ struct Candidate {
 [[nodiscard]] std::optional<std::size_t> pick(std::span<const Candidate> candidates,
                                               const Cost& need);
 
+// How many sessions of that cost the candidate takes: free slots, as far as the cost that is left
+// lasts for them.
+[[nodiscard]] std::uint32_t places(const Candidate& candidate, const Cost& need);
 [[nodiscard]] bool has_room(const Candidate& candidate, const Cost& need);
 
 // What a session with this ladder needs per second, as far as its request tells: encoded pixels at
 // the asked frame rate (30 where the source's is kept), one encoder per rendition, bytes at the
-// asked bitrates.
+// asked bitrates; a source that is as large as its largest rendition.
 [[nodiscard]] Cost estimate_cost(const Ladder& ladder);
+
+// The same as a segment of it turned out to be. Nothing for one that does not tell: without video,
+// or shorter than kCostMeasuredMin. `source_bytes`: of the segment as it came.
+[[nodiscard]] std::optional<Cost> measured_cost(const TranscodeReport& report,
+                                                std::uint64_t source_bytes);
 
 }  // namespace millrace::orchestrator

@@ -139,9 +139,38 @@ TEST_CASE("the scheduler ranks by cost, then real time, then slots, then key",
     CHECK_FALSE(pick(std::vector<Candidate>{{&a, 0, {}, {}, 0}}, need));
 }
 
+TEST_CASE("a candidate takes as many sessions as its slots and its cost last for",
+          "[orchestrator][scheduler]") {
+    const TranscoderKey a{"a"};
+    const Cost need{50, 10, 1, 0};
+    CHECK(places({&a, 4, {}, {}, 0}, need) == 4);  // nothing measured: slots alone
+    CHECK(places({&a, 4, {100, 0, 0, 0}, {}, 0}, need) == 2);
+    CHECK(places({&a, 4, {100, 0, 0, 0}, {51, 0, 0, 0}, 0}, need) == 0);
+    CHECK(places({&a, 4, {100, 100, 1, 0}, {}, 0}, need) == 1);  // the scarcest
+    CHECK(places({&a, 4, {100, 0, 0, 0}, {900, 0, 0, 0}, 0}, need) == 0);
+    CHECK(places({&a, 0, {100, 0, 0, 0}, {}, 0}, need) == 0);
+    CHECK(places({&a, 4, {100, 0, 0, 0}, {}, 0}, Cost{}) == 4);  // costs nothing
+}
+
+TEST_CASE("what a segment was says what its session costs a second", "[orchestrator][scheduler]") {
+    TranscodeReport made = report(small_ladder(), 4s);
+    const auto cost = measured_cost(made, 1'000'000);
+    REQUIRE(cost.has_value());
+    CHECK(cost->decode_pixels == 60 * 1280 * 720 / 4);
+    CHECK(cost->encode_pixels == 60 * (426 * 240 + 640 * 360) / 4);
+    CHECK(cost->encoder_sessions == 2);
+    CHECK(cost->bytes == (1'000'000 + 100 + 101) / 4);
+    made.renditions[0].pixels = 0;  // the source's own video, copied
+    CHECK(measured_cost(made, 0)->encoder_sessions == 1);
+    made.source.pixels = 0;  // audio alone
+    CHECK_FALSE(measured_cost(made, 1'000'000));
+    CHECK_FALSE(measured_cost(report(small_ladder(), 40ms), 1000));  // a stream's last picture
+}
+
 TEST_CASE("the cost of a ladder counts pixels, encoders and bytes", "[orchestrator][scheduler]") {
     const Cost cost = estimate_cost(small_ladder());
     CHECK(cost.encode_pixels == (426 * 240 + 640 * 360) * 30);
+    CHECK(cost.decode_pixels == 640 * 360 * 30);  // at least: the source may be larger
     CHECK(cost.encoder_sessions == 2);
     CHECK(cost.bytes == (600'000 + 1'200'000) / 8);
     RenditionSpec absurd;

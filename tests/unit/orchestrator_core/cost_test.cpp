@@ -1,0 +1,112 @@
+// What sessions cost: measured from their segments, bounded by what a transcoder has measured of itself.
+#include "tests/support/catch.h"
+#include "tests/support/core_harness.h"
+
+using namespace millrace;
+using namespace millrace::orchestrator;
+using namespace millrace::orchestrator::testing;
+
+namespace {
+
+// The harness's source: 1280x720, 60 frames in 2 s. Before a segment of it is known, a session counts as
+// one whose source is as large as the largest rendition (640x360 at 30).
+constexpr std::int64_t kSource = 60 * 1280 * 720 / 2;  // decoded pixels/s
+
+FakeTranscoder& measured_transcoder(Harness& world, const std::string& name, std::uint32_t slots,
+                                    const Cost& capacity) {
+    FakeTranscoder& t = world.silent_transcoder(name, slots);
+    Hello hello;
+    hello.name = name;
+    hello.nonce = t.nonce;
+    hello.slots = slots;
+    hello.capabilities = t.capabilities;
+    hello.capacity = capacity;
+    t.say(hello);
+    REQUIRE(world.run_until([&] { return world.state_of(name) == "ready"; }));
+    return t;
+}
+
+void answer(Harness& world, const std::string& stream, std::uint64_t seq) {
+    REQUIRE(world.ending(world.accept(stream, seq)).ok());
+}
+
+const Refusal& refusal(const UploadDecision& decision) {
+    const auto* no = std::get_if<Refusal>(&decision);
+    REQUIRE(no != nullptr);
+    return *no;
+}
+
+}  // namespace
+
+TEST_CASE("large sessions are refused for their cost while there are slots",
+          "[orchestrator][cost]") {
+    Harness world;
+    measured_transcoder(world, "one", 8, {.decode_pixels = 2 * kSource + 1'000'000});
+    answer(world, "a", 1);
+    answer(world, "b", 1);
+    const UploadDecision third = world.begin("c", 1);
+    CHECK(refusal(third).code == ApiCode::orchestrator_capped);
+    CHECK(refusal(third).detail.find("transcoders") != std::string::npos);
+    CHECK(world.status().capacity.sessions_active == 2);
+    CHECK(world.status().transcoders[0].load == 2);
+    CHECK(world.status().transcoders[0].capacity == 8);
+    world.call([&](OrchestratorCore& c, TimePoint now) {
+        (void)c.end_session(world.status().sessions[0].id, EndReason::requested, now);
+    });
+    answer(world, "c", 1);
+}
+
+TEST_CASE("a session that costs more than was thought keeps its slot", "[orchestrator][cost]") {
+    Harness world;
+    FakeTranscoder& t =
+        measured_transcoder(world, "one", 4, {.decode_pixels = kSource / 2});  // less than it takes
+    for (std::uint64_t seq = 1; seq <= 4; ++seq)
+        answer(world, "a", seq);
+    CHECK(world.place_of("a") == "one");
+    CHECK(t.dispatched.front().cost.decode_pixels == 640 * 360 * 30);
+    CHECK(t.dispatched.back().cost.decode_pixels == kSource);  // it hears of it
+    CHECK(refusal(world.begin("b", 1)).code == ApiCode::orchestrator_capped);
+}
+
+TEST_CASE("a session goes where its cost fits, however few slots there are",
+          "[orchestrator][cost]") {
+    Harness world;
+    measured_transcoder(world, "many-slots", 8, {.decode_pixels = 1'000'000});
+    measured_transcoder(world, "one-slot", 1, {.decode_pixels = 10 * kSource});
+    answer(world, "a", 1);
+    CHECK(world.place_of("a") == "one-slot");
+}
+
+TEST_CASE("what other orchestrators' sessions cost counts, and stops counting",
+          "[orchestrator][cost]") {
+    Harness world;
+    FakeTranscoder& t = measured_transcoder(world, "one", 8, {.decode_pixels = 2 * kSource});
+    Heartbeat beat;
+    beat.slots = 8;
+    beat.slots_free = 7;
+    beat.load.decode_pixels = 2 * kSource;
+    t.say(beat);
+    CHECK(refusal(world.begin("a", 1)).code == ApiCode::orchestrator_capped);
+    t.beat();
+    answer(world, "a", 1);
+}
+
+TEST_CASE("sessions that come at once are let in only as far as the cost lasts",
+          "[orchestrator][cost]") {
+    Harness world;
+    measured_transcoder(world, "one", 8, {.decode_pixels = 2 * 640 * 360 * 30});
+    CHECK(std::holds_alternative<UploadAdmitted>(world.begin("a", 1)));
+    CHECK(std::holds_alternative<UploadAdmitted>(world.begin("b", 1)));
+    CHECK(refusal(world.begin("c", 1)).code == ApiCode::orchestrator_capped);
+}
+
+TEST_CASE("an idle session makes room for a newcomer only if it costs as much",
+          "[orchestrator][cost]") {
+    Harness world;
+    measured_transcoder(world, "one", 8, {.decode_pixels = kSource + 1'000'000});
+    answer(world, "idle", 1);
+    CHECK(refusal(world.begin("new", 1)).code == ApiCode::orchestrator_capped);
+    world.run_for(12s);
+    answer(world, "new", 1);
+    CHECK(world.place_of("idle").empty());
+}
