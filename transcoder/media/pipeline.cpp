@@ -231,7 +231,7 @@ Result<void> Pipeline::place(std::size_t rendition, const Result<void>& sampled,
 
 SegmentFacts Pipeline::facts_from(const AVFrame* first, Ticks at) {
     SegmentFacts facts;
-    facts.first = at;
+    facts.first = first_ = at;
     facts.like = first;
     facts.container = demuxer_->container();
     // The grids count from zero of the 33-bit clock, wherever its wraps have been put on the line.
@@ -357,21 +357,20 @@ void Pipeline::add_data(Rendition::Finished& finished) {
     if (data_->empty() || finished.bytes.empty() ||
         request_.ladder[report.index].data == DataStreams::drop)
         return;
-    std::string why = "cannot be carried in MP4";
-    if (report.container == Container::mpegts) {
-        auto whole = data_->into_ts(finished.bytes);
-        if (whole && whole->size() <= request_.limits.output_bytes) {
-            finished.bytes = std::move(*whole);
-            report.bandwidth = report.bandwidth * static_cast<std::int64_t>(finished.bytes.size()) /
-                               static_cast<std::int64_t>(report.bytes);
-            report.bytes = finished.bytes.size();
-            return;
-        }
-        why = "has no room: " + (whole ? "the rendition is too large" : whole.error().message);
+    auto whole = report.container == Container::mpegts
+                     ? data_->into_ts(finished.bytes)
+                     : Result(data_->into_mp4(finished.bytes, report.init_bytes, first_, origin_));
+    if (whole && whole->size() <= request_.limits.output_bytes) {
+        finished.bytes = std::move(*whole);
+        report.bandwidth = report.bandwidth * static_cast<std::int64_t>(finished.bytes.size()) /
+                           static_cast<std::int64_t>(report.bytes);
+        report.bytes = finished.bytes.size();
+        return;
     }
+    const std::string why = whole ? "the rendition is too large" : whole.error().message;
     for (const DataStream& stream : demuxer_->data())
         report_.warnings.push_back("rendition \"" + report.name + "\" is without the " +
-                                   stream.label + ", which " + why);
+                                   stream.label + ", which has no room: " + why);
 }
 
 void Pipeline::report_splices(Ticks first) {

@@ -82,6 +82,7 @@ private:
     std::optional<TimedData> data_;
     std::optional<Ticks> decoded_at_;         // of the last video packet
     Ticks origin_ = 0;                        // zero of the source's clock
+    Ticks first_ = 0;                         // time of the first picture, or of the first sound
     std::vector<av::PacketPtr> early_video_;  // until the first picture has come; for copies
     std::vector<av::PacketPtr> early_audio_;  // until the first picture has come
     std::optional<Ticks> last_audio_;         // decoding time

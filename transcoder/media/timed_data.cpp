@@ -56,6 +56,29 @@ std::vector<SpliceMarker> TimedData::splices(Ticks first, Ticks origin) const {
     return out;
 }
 
+// A cue stands where its splice is; one that cannot be read, or says no time, where it came.
+Mp4Event TimedData::event_of(const DataItem& item, Ticks first, Ticks origin) const {
+    Mp4Event event{streams_[item.stream], item.at, std::nullopt, item.bytes};
+    if (event.kind == DataKind::scte35) {
+        const auto splice = parse_splice(item.bytes);
+        const Ticks arrival = item.position.value_or(first);
+        event.at = splice && splice->at ? near(*splice->at, arrival) : arrival;
+        if (splice && splice->duration > 0)
+            event.duration = splice->duration;
+    }
+    event.at = std::max<Ticks>(0, event.at - origin);
+    return event;
+}
+
+std::vector<std::uint8_t> TimedData::into_mp4(std::span<const std::uint8_t> mp4,
+                                              std::size_t init_bytes, Ticks first,
+                                              Ticks origin) const {
+    std::vector<Mp4Event> events;
+    for (const DataItem& item : items_)
+        events.push_back(event_of(item, first, origin));
+    return add_events(mp4, init_bytes, events);
+}
+
 Result<std::vector<std::uint8_t>> TimedData::into_ts(std::span<const std::uint8_t> ts) const {
     return add_timed_data(ts, streams_, items_);
 }

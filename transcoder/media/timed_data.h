@@ -6,6 +6,7 @@
 
 #include "common/domain/segment.h"
 #include "transcoder/media/demuxer.h"
+#include "transcoder/media/mp4_events.h"
 #include "transcoder/media/ts_data.h"
 
 namespace millrace::media {
@@ -25,9 +26,16 @@ public:
     [[nodiscard]] std::vector<SpliceMarker> splices(Ticks first, Ticks origin) const;
     // The transport stream with the data in it.
     [[nodiscard]] Result<std::vector<std::uint8_t>> into_ts(std::span<const std::uint8_t> ts) const;
+    // The fragmented MP4, whose timeline counts from `origin`, with the data in it. `first`: time of its
+    // first picture.
+    [[nodiscard]] std::vector<std::uint8_t> into_mp4(std::span<const std::uint8_t> mp4,
+                                                     std::size_t init_bytes, Ticks first,
+                                                     Ticks origin) const;
     [[nodiscard]] int dropped() const { return dropped_; }
 
 private:
+    [[nodiscard]] Mp4Event event_of(const DataItem& item, Ticks first, Ticks origin) const;
+
     std::vector<DataKind> streams_;
     std::vector<DataItem> items_;
     std::size_t bytes_ = 0;

@@ -3,11 +3,13 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <set>
 
 #include "tests/support/catch.h"
 #include "tests/unit/media/clips.h"
 #include "tests/unit/media/transcoded.h"
 #include "transcoder/media/id3.h"
+#include "transcoder/media/mp4_events.h"
 #include "transcoder/media/splice_info.h"
 #include "transcoder/media/ts_data.h"
 
@@ -120,6 +122,56 @@ struct Source {
                                 {1, 953'217, 950'000, second}});
 };
 
+// An event message as ISO/IEC 23009-1, 5.10.3.3 writes it, read by a reader of our tests' own.
+struct Message {
+    std::uint64_t timescale = 0, at = 0, duration = 0, id = 0;
+    std::string scheme{}, value{};
+    Bytes data{};
+};
+
+struct Mp4Parts {
+    std::vector<std::string> order;  // of the boxes
+    std::vector<Message> messages;
+    Bytes rest;  // everything else
+};
+
+std::uint64_t number(const Bytes& from, std::size_t at, std::size_t bytes) {
+    std::uint64_t value = 0;
+    for (std::size_t i = 0; i < bytes; ++i)
+        value = value * 256 + from.at(at + i);
+    return value;
+}
+
+Message message_in(const Bytes& box) {
+    REQUIRE(number(box, 8, 4) == 0x01000000);  // version 1, no flags
+    Message m{number(box, 12, 4), number(box, 16, 8), number(box, 24, 4), number(box, 28, 4)};
+    std::size_t at = 32;
+    for (std::string* text : {&m.scheme, &m.value}) {
+        while (box.at(at) != 0)
+            text->push_back(static_cast<char>(box[at++]));
+        ++at;
+    }
+    m.data.assign(box.begin() + static_cast<std::ptrdiff_t>(at), box.end());
+    return m;
+}
+
+Mp4Parts parts_of(const Bytes& file) {
+    Mp4Parts parts;
+    for (std::size_t at = 0; at < file.size();) {
+        const std::size_t size = number(file, at, 4);
+        REQUIRE((size >= 8 && size <= file.size() - at));
+        const Bytes box(file.begin() + static_cast<std::ptrdiff_t>(at),
+                        file.begin() + static_cast<std::ptrdiff_t>(at + size));
+        parts.order.emplace_back(box.begin() + 4, box.begin() + 8);
+        if (parts.order.back() == "emsg")
+            parts.messages.push_back(message_in(box));
+        else
+            parts.rest.insert(parts.rest.end(), box.begin(), box.end());
+        at += size;
+    }
+    return parts;
+}
+
 TranscodeRequest request_with(std::vector<RenditionSpec> ladder) {
     TranscodeRequest request;
     request.ladder = std::move(ladder);
@@ -165,6 +217,61 @@ TEST_CASE("cues and tags pass through with their bytes and times", "[data]") {
     const test::Transcoded without(source.ts, request_with({ladder[2]}));
     REQUIRE(without.report);
     CHECK(without.report->splices.empty());
+}
+
+TEST_CASE("in MP4 cues and tags are event messages before the fragment", "[data]") {
+    const Source source;
+    auto ladder = std::vector{test::quick("pass", {80, 46}), test::quick("drop", {80, 46})};
+    for (RenditionSpec& spec : ladder)
+        spec.container = Container::mp4;
+    ladder[1].data = DataStreams::drop;
+    const test::Transcoded done(source.ts, request_with(ladder));
+    REQUIRE(done.report);
+    CHECK(done.report->warnings.empty());
+    const Mp4Parts parts = parts_of(done.files.at("pass"));
+    CHECK(parts.order == std::vector<std::string>{"ftyp", "moov", "emsg", "emsg", "emsg", "emsg",
+                                                  "emsg", "moof", "mdat"});
+    CHECK(parts.rest == done.files.at("drop"));
+    CHECK(done.of("pass").bytes == done.files.at("pass").size());
+    CHECK(done.of("pass").init_bytes == done.of("drop").init_bytes);
+    CHECK(test::decoded_frames(done.files.at("pass")) == 25);
+
+    constexpr std::uint64_t kUnknown = 0xffffffff;
+    struct Row {
+        std::string scheme;
+        std::uint64_t at, duration;
+        Bytes data;
+    };
+    const std::string id3 = "https://aomedia.org/emsg/ID3";
+    const std::string cue = "urn:scte:scte35:2013:bin";
+    const std::vector<Row> rows{{cue, 1'035'000, 2'700'000, source.out},
+                                {id3, 911'000, kUnknown, source.first},
+                                {cue, 1'035'000, kUnknown, source.in},
+                                {cue, 990'000, 900'000, source.signal},
+                                {id3, 953'217, kUnknown, source.second}};
+    REQUIRE(parts.messages.size() == rows.size());
+    std::set<std::uint64_t> ids;
+    for (std::size_t n = 0; n < rows.size(); ++n) {
+        INFO("message " << n);
+        const Message& m = parts.messages[n];
+        CHECK(m.timescale == 90'000);
+        CHECK(m.scheme == rows[n].scheme);
+        CHECK(m.value.empty());
+        CHECK(m.at == rows[n].at);
+        CHECK(m.duration == rows[n].duration);
+        CHECK(m.data == rows[n].data);
+        ids.insert(m.id);
+    }
+    CHECK(ids.size() == rows.size());
+}
+
+TEST_CASE("a cue that is repeated is the same event, a tag at another time is another", "[data]") {
+    const auto id_of = [](DataKind kind, Ticks at) {
+        const Bytes whole = add_events(Bytes(16), 8, {{kind, at, std::nullopt, {1, 2, 3}}});
+        return message_in(Bytes(whole.begin() + 8, whole.end() - 8)).id;
+    };
+    CHECK(id_of(DataKind::scte35, 5) == id_of(DataKind::scte35, 6));
+    CHECK(id_of(DataKind::id3, 5) != id_of(DataKind::id3, 6));
 }
 
 TEST_CASE("a tag whose head FFmpeg has dropped gets it back", "[data]") {
