@@ -70,33 +70,17 @@ Rows of accounts (Authorization by account key, 429) belong to the tests of acco
 """
 
 import datetime
-import importlib
-import pathlib
-import re
 import unittest
 
-from support import http_client
+from support import claims, http_client
 from support.case import TINY, ClusterCase
-from support.media import ROOT
 
 
 class Table(unittest.TestCase):
     def test_every_test_that_the_table_names_exists(self):
-        sources = "\n".join(path.read_text(errors="replace") for part in ("unit", "sim")
-                            for path in pathlib.Path(ROOT / "tests" / part).rglob("*.cpp"))
-        # Long names are wrapped into several literals.
-        sources = re.sub(r'"\s*\n\s*"', "", sources)
-        rows = [line.strip() for line in __doc__.splitlines() if " :: " in line and line.startswith("    ")]
-        self.assertGreater(len(rows), 50)
-        for row in rows:
-            name, references = row.split(" :: ")
-            for reference in re.findall(r"""'[^']+'|"[^"]+"|[\w.]+""", references):
-                with self.subTest(row=name, reference=reference):
-                    if reference[0] in "'\"":
-                        self.assertIn(f'"{reference[1:-1]}"', sources)
-                    else:
-                        module, case, test = reference.split(".")
-                        self.assertTrue(hasattr(getattr(importlib.import_module(f"integration.test_{module}"), case), test))
+        table = claims.rows(__doc__)
+        self.assertGreater(len(table), 50)
+        claims.check_references(self, table)
 
 
 class Rows(ClusterCase):
