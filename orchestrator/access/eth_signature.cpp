@@ -18,7 +18,10 @@ constexpr std::size_t kScalarsBytes = 64;                   // r and s
 constexpr std::size_t kSignatureBytes = kScalarsBytes + 1;  // and v
 constexpr std::size_t kPointBytes = 65;                     // 4, x, y
 
-using ContextPtr = std::unique_ptr<secp256k1_context, decltype(&secp256k1_context_destroy)>;
+struct DestroyContext {
+    void operator()(secp256k1_context* context) const { secp256k1_context_destroy(context); }
+};
+using ContextPtr = std::unique_ptr<secp256k1_context, DestroyContext>;
 
 Error wrong(std::string_view why) {
     return error(ErrorKind::bad_input, "the signature " + std::string(why));
@@ -26,8 +29,7 @@ Error wrong(std::string_view why) {
 
 // Only read after it was made: any thread may.
 const secp256k1_context* context() {
-    static const ContextPtr made(secp256k1_context_create(SECP256K1_CONTEXT_VERIFY),
-                                 &secp256k1_context_destroy);
+    static const ContextPtr made(secp256k1_context_create(SECP256K1_CONTEXT_VERIFY));
     MR_CHECK(made != nullptr, "libsecp256k1 starts");
     return made.get();
 }
