@@ -20,6 +20,9 @@ namespace {
 class Wallet {
 public:
     explicit Wallet(std::uint8_t seed) { secret_.fill(seed); }
+    ~Wallet() { secp256k1_context_destroy(context_); }
+    Wallet(const Wallet&) = delete;
+    Wallet& operator=(const Wallet&) = delete;
 
     [[nodiscard]] stake::Address address() const {
         secp256k1_pubkey key;
