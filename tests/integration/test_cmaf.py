@@ -145,7 +145,7 @@ class RealClips(ClusterCase):
             cluster.close()
             raise unittest.SkipTest("the shared clips are not beside the repository")
         cls.orchestrator = cluster.orchestrator()
-        cls.transcoder = cluster.transcoder(cls.orchestrator, slots=2)
+        cls.transcoder = cluster.transcoder(cls.orchestrator, slots=3)
 
     def test_clips_of_other_packagers_keep_every_frame(self):
         for name in ("tos_1080p2997_cmaf", "train_360p30_cmaf", "bbb_hevc_360p24_ac3_cmaf"):
