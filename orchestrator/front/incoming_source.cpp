@@ -54,11 +54,9 @@ std::variant<IncomingSource::Whole, IncomingSource::Nothing> IncomingSource::fin
     const PayloadPtr& body) {
     if (sniffer_.finish() == Sniffed::nothing)
         return Nothing::garbage;
-    if (sniffer_.verdict() == Sniffed::mp4) {
-        learn(*body);
-        if (boxes_.only_init())
-            return Nothing::init_part;
-    }
+    // What looks like one and is of no use to fragments is a segment like any other, for an engine to judge.
+    if (sniffer_.verdict() == Sniffed::mp4 && learn(*body) && boxes_.only_init())
+        return Nothing::init_part;
     if (state_ == State::undecided)
         let_flow(nullptr);
     if (state_ == State::flows)
@@ -80,10 +78,10 @@ PayloadPtr IncomingSource::behind_init(const PayloadPtr& body) const {
     return whole.seal();
 }
 
-// Without room for it the segment is whole all the same.
-void IncomingSource::learn(const Payload& body) const {
-    if (const auto init = init_part_of(body, boxes_); !init.empty())
-        (void)inits_->keep(account_, stream_, init);
+// True when there is one and it is kept. Without room for it the segment is whole all the same.
+bool IncomingSource::learn(const Payload& body) const {
+    const auto init = init_part_of(body, boxes_);
+    return !init.empty() && inits_->keep(account_, stream_, init);
 }
 
 std::vector<std::uint8_t> init_part_of(const Payload& body, const BoxWalk& boxes) {

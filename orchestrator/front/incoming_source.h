@@ -53,7 +53,7 @@ private:
     void decide();
     void let_flow(InitPart init);
     [[nodiscard]] PayloadPtr behind_init(const PayloadPtr& body) const;
-    void learn(const Payload& body) const;
+    [[nodiscard]] bool learn(const Payload& body) const;
 
     std::shared_ptr<InitParts> inits_;
     std::shared_ptr<BlockPool> pool_;

@@ -178,6 +178,15 @@ TEST_CASE("an initialisation part with a number in its name is none the less no 
     CHECK(finished_text(fixture, 0) == init_part() + fragment('x'));
 }
 
+TEST_CASE("an index that serves no fragments is a segment like any other, for an engine to judge",
+          "[front][init][ingest]") {
+    FrontFixture fixture;
+    const auto body = GENERATE(as<std::string>{}, box("ftyp") + box("moov", box("mvhd")),
+                               init_part('a', kInitBytesMax));
+    REQUIRE(fixture.call("PUT", "/live/cam/3.mp4", body).status == 200);
+    CHECK(finished_text(fixture, 0) == body);
+}
+
 TEST_CASE("a fragment whose initialisation part nobody sent is refused and says what to send",
           "[front][init][ingest]") {
     FrontFixture fixture;
