@@ -255,6 +255,7 @@ private:
         return front;
     }
 
+        front.hook.ca_file = config_.webhook_ca;
     int open_stake() {
         auto source = stake::make_source(config_.stake);
         if (!source)

@@ -116,6 +116,7 @@ struct OrchestratorConfig {
     std::uint32_t local_transcoder = 0;  // slots
     Ladder ladder;
     AuthSetting auth;
+    std::string webhook_ca;                         // empty = the system's certificates
     PlaybackMode playback = PlaybackMode::public_;  // when not given: token beyond loopback
     bool cut_through = true;
     std::uint64_t keep_bytes = 1ULL << 30;

@@ -111,8 +111,10 @@ Result<ClientResponse> fetch(const ClientRequest& request) {
     curl_easy_setopt(curl.get(), CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(curl.get(), CURLOPT_XFERINFOFUNCTION, go_on);
     curl_easy_setopt(curl.get(), CURLOPT_XFERINFODATA, &request.cancelled);
-    if (!request.ca_file.empty())
+    if (!request.ca_file.empty()) {
         curl_easy_setopt(curl.get(), CURLOPT_CAINFO, request.ca_file.c_str());
+        curl_easy_setopt(curl.get(), CURLOPT_CAPATH, nullptr);  // else the system's count as well
+    }
     set_body(curl.get(), request);
     const CURLcode code = curl_easy_perform(curl.get());
     if (code != CURLE_OK)

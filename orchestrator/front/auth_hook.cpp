@@ -102,6 +102,7 @@ HookAnswer AuthHook::answer_to(const std::string& url) {
     request.headers.add("Content-Type", "application/json");
     request.body = nlohmann::json{{"url", url}}.dump();
     request.timeout = options_.timeout;
+    request.ca_file = options_.ca_file;
     request.answer_bytes_max = options_.answer_bytes_max;
     const auto response = http::fetch(request);
     if (!response)

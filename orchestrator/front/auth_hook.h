@@ -27,7 +27,8 @@
 namespace millrace::orchestrator {
 
 struct HookOptions {
-    std::string url;  // may hold a secret
+    std::string url;      // may hold a secret
+    std::string ca_file;  // whom to believe about https; empty = the system's certificates
     Duration timeout = std::chrono::seconds(5);
     std::size_t threads = 4;
     std::size_t waiting_max = 256;

@@ -1,16 +1,18 @@
 """--auth webhook: go-livepeer's auth webhook, asked by the real orchestrator."""
 
+import contextlib
 import http.server
 import json
 import pathlib
 import shutil
 import ssl
-import subprocess
-import tempfile
 import threading
+import time
+import unittest
 
-from support import http_client
+from support import certificates, http_client
 from support.case import TINY, ClusterCase
+from support.wait import eventually
 
 
 class Webhook:
@@ -20,19 +22,23 @@ class Webhook:
         self.asked = []
         self.answer = (200, b"")
         self.location = None  # with a 3xx
+        self.go_on = threading.Event()  # until then it does not answer
+        self.go_on.set()
         hook = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_POST(self):
                 body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 hook.asked.append(body["url"])
+                hook.go_on.wait(60)
                 status, answer = hook.answer
                 self.send_response(status)
                 if hook.location:
                     self.send_header("Location", hook.location)
                 self.send_header("Content-Length", str(len(answer)))
                 self.end_headers()
-                self.wfile.write(answer)
+                with contextlib.suppress(OSError):  # whoever asked has heard enough
+                    self.wfile.write(answer)
 
             def log_message(self, *_):
                 pass
@@ -122,20 +128,78 @@ class WebhookAuth(ClusterCase):
                 self.assert_status(self.orchestrator.push(self.stream(), "0.ts", self.clips[0]), 401, "Unauthorized")
         self.assertEqual(elsewhere.asked, [])
 
-    def test_nobody_there_and_a_certificate_nobody_vouches_for_are_both_unavailable(self):
-        own = self.new_cluster()
-        alone = own.orchestrator("--auth", "webhook:http://127.0.0.1:1/")
+    def test_nobody_there_is_unavailable(self):
+        alone = self.new_cluster().orchestrator("--auth", "webhook:http://127.0.0.1:1/")
         self.assert_status(alone.push("cam", "0.ts", self.clips[0]), 503, "AuthUnavailable")
-        if not shutil.which("openssl"):
-            self.skipTest("NO openssl: https webhooks were not tested")
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        key, certificate = (pathlib.Path(directory.name) / name for name in ("key.pem", "cert.pem"))
-        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1",
-                        "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
-                       check=True, capture_output=True)
-        hook = Webhook((certificate, key))
-        self.addCleanup(hook.close)
-        secured = own.orchestrator("--auth", f"webhook:https://127.0.0.1:{hook.port}/")
-        self.assert_status(secured.push("cam", "0.ts", self.clips[0]), 503, "AuthUnavailable")
-        self.assertEqual(hook.asked, [])
+
+
+@unittest.skipUnless(shutil.which("openssl"), "NO openssl: https webhooks were not tested")
+class SecuredWebhook(ClusterCase):
+    """The same over https: whom it believes, and that nothing which answers can hold it up."""
+
+    @classmethod
+    def set_up_cluster(cls, cluster):
+        directory = pathlib.Path(cluster.directory)
+        cls.trusted = certificates.Certificate(directory, "trusted")
+        cls.misnamed = certificates.Certificate(directory, "misnamed", "DNS:elsewhere.example")
+        cls.hook = Webhook((cls.trusted.cert, cls.trusted.key))
+        cls.addClassCleanup(cls.hook.close)
+        cls.orchestrator = cls.asking(cluster, cls.hook, "--webhook-ca", cls.trusted.cert)
+        cluster.transcoder(cls.orchestrator, slots=6)  # nobody ends these sessions
+
+    @staticmethod
+    def asking(cluster, hook, *flags):
+        return cluster.orchestrator("--auth", f"webhook:https://127.0.0.1:{hook.port}/", *flags)
+
+    def setUp(self):
+        self.hook.asked.clear()
+        self.hook.answer, self.hook.location = (200, b""), None
+        self.hook.go_on.set()
+
+    def assert_unavailable(self, orchestrator):
+        refused = orchestrator.push(self.stream(), "0.ts", self.clips[0])
+        self.assert_status(refused, 503, "AuthUnavailable")
+        self.assert_retry_after(refused)
+
+    def test_who_has_a_certificate_that_is_vouched_for_is_asked(self):
+        self.assert_status(self.orchestrator.push(self.stream(), "0.ts", self.clips[0]), 200)
+        self.assertEqual(len(self.hook.asked), 1)
+        self.hook.answer = (403, b"")
+        self.assert_status(self.orchestrator.push(self.stream(), "0.ts", self.clips[0]), 401, "Unauthorized")
+
+    def test_a_certificate_nobody_vouches_for_or_of_another_name_is_not_asked(self):
+        cluster = self.new_cluster()
+        self.assert_unavailable(self.asking(cluster, self.hook))
+        self.assertEqual(self.hook.asked, [])
+        misnamed = Webhook((self.misnamed.cert, self.misnamed.key))
+        self.addCleanup(misnamed.close)
+        self.assert_unavailable(self.asking(cluster, misnamed, "--webhook-ca", self.misnamed.cert))
+        self.assertEqual(misnamed.asked, [])
+
+    def test_it_is_not_followed_to_another_place(self):
+        elsewhere = Webhook()
+        self.addCleanup(elsewhere.close)
+        self.hook.answer, self.hook.location = (302, b""), f"http://127.0.0.1:{elsewhere.port}/"
+        self.assert_status(self.orchestrator.push(self.stream(), "0.ts", self.clips[0]), 401, "Unauthorized")
+        self.assertEqual(elsewhere.asked, [])
+
+    def test_an_answer_without_end_is_not_read_to_its_end(self):
+        self.hook.answer = (200, b" " * (64 << 20))
+        before = self.orchestrator.metric("process_resident_memory_bytes")
+        self.assert_unavailable(self.orchestrator)
+        self.assertLess(self.orchestrator.metric("process_resident_memory_bytes") - before, 16 << 20)
+
+    def test_one_that_does_not_answer_is_given_up_and_holds_up_nobody_else(self):
+        running = self.stream()
+        self.assert_status(self.orchestrator.push(running, "0.ts", self.clips[0]), 200)
+        self.hook.go_on.clear()
+        since = time.monotonic()
+        waiting = threading.Thread(target=self.assert_unavailable, args=(self.orchestrator,), daemon=True)
+        waiting.start()
+        eventually(lambda: len(self.hook.asked) == 2, 5, "it is asked")
+        self.assert_status(self.orchestrator.push(running, "1.ts", self.clips[1]), 200)
+        waiting.join(30)
+        self.assertFalse(waiting.is_alive(), "it is still waited for")
+        self.assertGreater(time.monotonic() - since, 4)
+        self.hook.go_on.set()
+        self.assert_status(self.orchestrator.push(self.stream(), "0.ts", self.clips[0]), 200)

@@ -195,6 +195,9 @@ TEST_CASE("accounts are described by flags, and by nothing that cannot be", "[co
     std::filesystem::permissions(file, std::filesystem::perms::owner_read);
     for (const std::string url : {"http://127.0.0.1:80/a?b=c", "https://hook.example"})
         CHECK(good({"--auth", "webhook:" + url}).auth.webhook_url.reveal() == url);
+    CHECK(good({"--auth", "webhook:https://a/", "--webhook-ca", file}).webhook_ca == file);
+    CHECK_THAT(orchestrator({"--auth", "none", "--webhook-ca", file}).text,
+               Contains("--webhook-ca: is of no use without --auth webhook:URL"));
     CHECK(good({"--auth", "webhook:@" + file}).auth.webhook_url.reveal() ==
           "https://hook.example/x?key=secret");
     for (const char* wrong : {"webhook:", "webhook:ftp://a", "webhook:http://",
