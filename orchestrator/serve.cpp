@@ -173,6 +173,11 @@ private:
         FrontConfig front = front_config();
         if (const auto wrong =
                 front.server.tls ? http::check_tls_files(*front.server.tls) : std::nullopt)
+        front.init_memory = init_memory();
+        for (const store::InitRow& row : restored_.init_parts)
+            front.init_parts.push_back({row.account, row.stream, row.bytes,
+                                        std::chrono::milliseconds(std::max<std::int64_t>(
+                                            0, wall_now().ms - row.used_at.ms))});
             return fail(
                 config::kExitConfig,
                 (wrong->where == http::TlsProblem::Where::key ? "--tls-key: " : "--tls-cert: ") +
@@ -255,7 +260,25 @@ private:
         return front;
     }
 
-        front.hook.ca_file = config_.webhook_ca;
+    // HTTP threads call it, the store wants the loop's.
+    [[nodiscard]] InitMemory init_memory() {
+        return {[this](const AccountId& account, const StreamName& stream, InitPart bytes,
+                       InitMemory::Saved saved) {
+                    loop_.post([this,
+                                row = store::InitRow{account, stream, std::move(bytes), wall_now()},
+                                saved = std::move(saved)]() mutable {
+                        store_->save_init(std::move(row),
+                                          [saved = std::move(saved)](const Result<void>& written) {
+                                              saved(static_cast<bool>(written));
+                                          });
+                    });
+                },
+                [this](const AccountId& account, const StreamName& stream) {
+                    loop_.post(
+                        [this, account, stream] { store_->forget_init(account, stream, nullptr); });
+                }};
+    }
+
     int open_stake() {
         auto source = stake::make_source(config_.stake);
         if (!source)

@@ -5,7 +5,6 @@
 #include "orchestrator/front/context.h"
 #include "orchestrator/front/hook_desk.h"
 #include "orchestrator/front/ingest.h"
-#include "orchestrator/front/init_parts.h"
 #include "orchestrator/front/sessions.h"
 #include "orchestrator/front/sign_in_routes.h"
 #include "orchestrator/front/watching.h"
@@ -61,7 +60,10 @@ Result<std::unique_ptr<Front>> Front::start(FrontConfig config, IngestPort& port
     context.accounts = std::move(config.accounts);
     context.tokens = std::move(config.tokens);
     context.streams = std::move(config.streams);
-    context.inits = std::make_shared<InitParts>();
+    context.inits = std::make_shared<InitParts>(std::chrono::steady_clock::now, kAllInitBytesMax,
+                                                std::move(config.init_memory));
+    for (const FrontConfig::LeftInit& left : config.init_parts)
+        context.inits->restore(left.account, left.stream, *left.bytes, left.age);
     context.playback = config.playback;
     context.wall = config.wall ? std::move(config.wall) : system_wall;
     impl->add_routes(playback);

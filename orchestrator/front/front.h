@@ -9,12 +9,14 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/base/result.h"
 #include "common/http/server.h"
 #include "orchestrator/front/auth_hook.h"
 #include "orchestrator/front/context.h"
 #include "orchestrator/front/ingest_port.h"
+#include "orchestrator/front/init_parts.h"
 #include "orchestrator/front/playback.h"
 
 namespace millrace::orchestrator {
@@ -30,6 +32,14 @@ struct FrontConfig {
     std::shared_ptr<const TokenRing> tokens;      // at least one key
     std::shared_ptr<const LiveStreams> streams;   // whose a stream is
     PlaybackAccess playback = PlaybackAccess::everybody;
+    InitMemory init_memory = {};  // of initialisation parts; empty: a restart forgets them
+    struct LeftInit {
+        AccountId account;
+        StreamName stream;
+        InitPart bytes;
+        Duration age;  // since it was used
+    };
+    std::vector<LeftInit> init_parts = {};  // from before this start, the latest first
     // Wall clock, for the life of tokens; empty = the system's.
     std::function<WallTime()> wall = nullptr;
 };

@@ -202,7 +202,7 @@ private:
                 refuse_garbage();
                 return abort();
             case IncomingSource::Nothing::init_part:
-                exchange_->respond(init_answer(stream_, body.size()));
+                answer_kept_init(*context_, exchange_, caller_.account, stream_, body.size());
                 return abort();
             case IncomingSource::Nothing::init_missing:
                 return turn_away(

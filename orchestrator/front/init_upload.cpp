@@ -31,7 +31,12 @@ void keep_init(const FrontContext& context, const http::ExchangePtr& exchange,
              "no room for a further initialisation part; put it at the head of each fragment",
              {},
              kInitInUse}));
-    exchange->respond(init_answer(stream, init.size()));
+    answer_kept_init(context, exchange, account, stream, init.size());
+}
+
+http::Response init_answer(const StreamName& stream, std::size_t bytes) {
+    const nlohmann::ordered_json answer{{"stream", stream.value}, {"init_bytes", bytes}};
+    return http::text_response(200, "application/json", answer.dump() + "\n");
 }
 
 }  // namespace
@@ -57,9 +62,15 @@ void receive_init(const FrontContextPtr& context, const http::ExchangePtr& excha
     });
 }
 
-http::Response init_answer(const StreamName& stream, std::size_t bytes) {
-    const nlohmann::ordered_json answer{{"stream", stream.value}, {"init_bytes", bytes}};
-    return http::text_response(200, "application/json", answer.dump() + "\n");
+void answer_kept_init(const FrontContext& context, const http::ExchangePtr& exchange,
+                      const AccountId& account, const StreamName& stream, std::size_t bytes) {
+    context.inits->make_durable(account, stream, [exchange, stream, bytes](bool durable) {
+        exchange->respond(durable ? init_answer(stream, bytes)
+                                  : http::to_response({ApiCode::storage_unavailable,
+                                                       "the data directory cannot be written",
+                                                       {},
+                                                       std::chrono::seconds(5)}));
+    });
 }
 
 }  // namespace millrace::orchestrator

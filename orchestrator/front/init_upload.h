@@ -19,7 +19,8 @@ namespace millrace::orchestrator {
 void receive_init(const FrontContextPtr& context, const http::ExchangePtr& exchange,
                   const AccountId& account, const StreamName& stream);
 
-// 200 {"stream", "init_bytes"}.
-[[nodiscard]] http::Response init_answer(const StreamName& stream, std::size_t bytes);
+// Answers once the part that is kept survives a restart: 200 {"stream", "init_bytes"}, or StorageUnavailable.
+void answer_kept_init(const FrontContext& context, const http::ExchangePtr& exchange,
+                      const AccountId& account, const StreamName& stream, std::size_t bytes);
 
 }  // namespace millrace::orchestrator

@@ -9,6 +9,7 @@
 #include "common/config/ladder_json.h"
 #include "common/net/keys.h"
 #include "orchestrator/store/access_rows.h"
+#include "orchestrator/store/init_rows.h"
 #include "orchestrator/store/ledger_receipts.h"
 #include "orchestrator/store/ledger_rows.h"
 #include "orchestrator/store/schema.h"
@@ -285,6 +286,7 @@ Result<Restored> Database::restore(WallTime since) {
         restored.enrolments = impl_->enrolments();
         restored.accounts = access::accounts(impl_->db);
         restored.stake = kept_stake(impl_->db);
+        restored.init_parts = init_parts(impl_->db, since);
         return restored;
     } catch (const SQLite::Exception& problem) {
         return refusal(std::string("cannot read the database: ") + problem.what());
@@ -400,6 +402,13 @@ void Database::write(const TokenKeyRemoval& row) {
 
 void Database::write(const KeptStake& stake) {
     keep_stake(impl_->db, stake);
+}
+
+void Database::write(const InitRow& row) {
+    store::write(impl_->db, row);
+}
+void Database::write(const InitRemoval& row) {
+    store::write(impl_->db, row);
 }
 
 void Database::write_probe() {

@@ -36,6 +36,11 @@ struct TokenKeyRemoval {
     std::uint32_t id = 0;
 };
 
+struct InitRemoval {
+    AccountId account;
+    StreamName stream;
+};
+
 struct LedgerFloor {
     WallTime floor;
 };
@@ -70,6 +75,8 @@ public:
     void write(const TokenKeyRow& row);
     void write(const TokenKeyRemoval& row);
     void write(const KeptStake& stake);
+    void write(const InitRow& row);
+    void write(const InitRemoval& row);
     // Enough bytes to notice whether the disk has room again.
     void write_probe();
 

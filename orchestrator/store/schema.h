@@ -12,7 +12,7 @@ namespace millrace::orchestrator::store {
 inline constexpr int kApplicationId = 0x4d494c4c;
 
 // Migration n brings version n to n + 1 (PRAGMA user_version). Times are milliseconds since the Unix epoch.
-inline constexpr std::array<const char*, 7> kMigrations{
+inline constexpr std::array<const char*, 8> kMigrations{
     R"sql(
 CREATE TABLE meta (                    -- epoch: starts so far; probe: scratch space of the recovery probe
     key   TEXT PRIMARY KEY,
@@ -193,6 +193,15 @@ CREATE TABLE stake (                       -- at most one row: what was read las
     active  INTEGER NOT NULL,
     round   INTEGER,                       -- unsigned 64 bits stored as signed; NULL = the source knows none
     read_ms INTEGER NOT NULL
+) STRICT;
+)sql",
+    R"sql(
+CREATE TABLE init_parts (                  -- of fragmented MP4; bounded in number and size by the front
+    account TEXT    NOT NULL,
+    stream  TEXT    NOT NULL,
+    bytes   BLOB    NOT NULL,              -- 'ftyp' and 'moov', 64 KiB at most
+    used_ms INTEGER NOT NULL,              -- up to an hour before it really was used last
+    UNIQUE (account, stream)
 ) STRICT;
 )sql"};
 

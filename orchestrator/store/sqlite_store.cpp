@@ -76,6 +76,13 @@ void SqliteStore::save_stake(KeptStake stake, Done done) {
     enqueue(std::move(stake), std::move(done));
 }
 
+void SqliteStore::save_init(InitRow row, Done done) {
+    enqueue(std::move(row), std::move(done));
+}
+void SqliteStore::forget_init(AccountId account, StreamName stream, Done done) {
+    enqueue(InitRemoval{std::move(account), std::move(stream)}, std::move(done));
+}
+
 // Also while the store cannot write: the writer answers, so that answers keep the order of the calls.
 void SqliteStore::enqueue(Row row, Done done) {
     {

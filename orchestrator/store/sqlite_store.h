@@ -41,6 +41,8 @@ public:
     void save_token_key(TokenKeyRow row, Done done) override;
     void forget_token_key(std::uint32_t id, Done done) override;
     void save_stake(KeptStake stake, Done done) override;
+    void save_init(InitRow row, Done done) override;
+    void forget_init(AccountId account, StreamName stream, Done done) override;
 
     [[nodiscard]] LedgerView ledger() const override;
     [[nodiscard]] bool available() const override { return state_ == State::available; }
@@ -51,8 +53,9 @@ public:
 
 private:
     enum class State : std::uint8_t { available, waiting, failed };
-    using Row = std::variant<CommitRecord, JoinTokenRow, EnrolmentRow, Account, AccountRemoval,
-                             TokenKeyRow, TokenKeyRemoval, LedgerFloor, ClosedPeriod, KeptStake>;
+    using Row =
+        std::variant<CommitRecord, JoinTokenRow, EnrolmentRow, Account, AccountRemoval, TokenKeyRow,
+                     TokenKeyRemoval, LedgerFloor, ClosedPeriod, KeptStake, InitRow, InitRemoval>;
     struct Write {
         Row row;
         Done done;

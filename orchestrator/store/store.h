@@ -88,6 +88,14 @@ struct TokenKeyRow {
     bool operator==(const TokenKeyRow&) const = default;
 };
 
+// The initialisation part of a stream's fragments (orchestrator/front/init_parts.h).
+struct InitRow {
+    AccountId account;
+    StreamName stream;
+    std::shared_ptr<const std::vector<std::uint8_t>> bytes;
+    WallTime used_at;
+};
+
 // Secrets of this data directory, made at the first open.
 struct Identity {
     std::string curve_secret_z85;         // of the orchestrator's CURVE pair
@@ -104,6 +112,7 @@ struct Restored {
     std::vector<EnrolmentRow> enrolments;
     std::vector<Account> accounts;
     std::optional<KeptStake> stake;
+    std::vector<InitRow> init_parts;  // of the last 24 h
 };
 
 // Of this process: what was booked since it opened, and where the chain ends.
@@ -133,6 +142,9 @@ public:
     virtual void forget_token_key(std::uint32_t id, Done done) = 0;
     // Instead of the one before.
     virtual void save_stake(KeptStake stake, Done done) = 0;
+    // Instead of the one before of this account and stream.
+    virtual void save_init(InitRow row, Done done) = 0;
+    virtual void forget_init(AccountId account, StreamName stream, Done done) = 0;
 
     [[nodiscard]] virtual LedgerView ledger() const = 0;
     [[nodiscard]] virtual bool available() const = 0;

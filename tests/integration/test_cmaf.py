@@ -2,8 +2,6 @@
 
 import concurrent.futures
 import pathlib
-import subprocess
-import unittest
 
 from integration.test_cut_through import Paced
 from support import media
@@ -114,6 +112,23 @@ class Cmaf(ClusterCase):
         self.assert_status(self.push(opened["stream"], "init.mp4", self.init), 200)
         self.assert_status(self.push(opened["stream"], "0.m4s", self.fragments[0]), 200)
 
+    def test_its_part_outlives_the_orchestrator(self):
+        cluster = self.new_cluster()
+        orchestrator = cluster.orchestrator()
+        transcoder = cluster.transcoder(orchestrator, slots=2)
+        pushed_apart, pushed_whole = self.session(orchestrator, STEADY), self.session(orchestrator, STEADY)
+        self.assert_status(orchestrator.push(pushed_apart["stream"], "init.mp4", self.init), 200)
+        self.assert_status(orchestrator.push(pushed_whole["stream"], "0.mp4", self.init + self.fragments[0]), 200)
+        for seq in (1, 2):
+            self.assert_status(orchestrator.push(pushed_whole["stream"], f"{seq}.m4s", self.fragments[seq]), 200)
+        orchestrator.kill()
+        orchestrator.start()
+        eventually(lambda: orchestrator.transcoder_is(transcoder.name, "ready"), 10, "the transcoder is back")
+        for opened in (pushed_apart, pushed_whole):
+            headers = {"Authorization": f"Bearer {opened['token']}"}
+            answer = orchestrator.push(opened["stream"], "3.m4s", self.fragments[3], headers=headers, multipart=True)
+            self.assert_frames(answer, self.init + self.fragments[3])
+
     def test_what_is_no_initialisation_part_still_needs_a_number(self):
         for body in (self.clips[0], self.fragments[0], self.init + self.fragments[0], b"text", self.init[:100]):
             self.assert_status(self.push(self.stream(), "init.mp4", body), 400, "BadRequest")
@@ -124,12 +139,8 @@ class Cmaf(ClusterCase):
             with self.subTest(persistent=persistent):
                 stream = self.stream()
                 base = f"{self.orchestrator.url}/live/{stream}"
-                pushing = subprocess.run(
-                    ["ffmpeg", "-hide_banner", "-nostdin", "-v", "warning", "-re", "-i", self.clip, "-c", "copy", "-f", "hls",
-                     "-hls_time", "1", "-hls_segment_type", "fmp4", "-method", "PUT", "-http_persistent", str(persistent),
-                     "-hls_segment_filename", f"{base}/%d.m4s", f"{base}/index.m3u8"],
-                    stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=60, check=False)
-                self.assertEqual(pushing.returncode, 0, pushing.stderr)
+                media.push_with_ffmpeg(self.clip, base, "%d.m4s", "-hls_time", "1", "-hls_segment_type", "fmp4",
+                                       "-http_persistent", persistent)
                 found = eventually(lambda s=stream: self.orchestrator.session(s), 5, "a session")
                 self.addCleanup(self.orchestrator.end_session, found["id"])
                 eventually(lambda s=stream: self.orchestrator.session(s)["segments_ok"] == len(self.fragments), 20,
@@ -140,10 +151,7 @@ class Cmaf(ClusterCase):
 class RealClips(ClusterCase):
     @classmethod
     def set_up_cluster(cls, cluster):
-        cls.media = media.shared_media()
-        if cls.media is None:
-            cluster.close()
-            raise unittest.SkipTest("the shared clips are not beside the repository")
+        cls.media = cls.need_shared_clips(cluster)
         cls.orchestrator = cluster.orchestrator()
         cls.transcoder = cluster.transcoder(cls.orchestrator, slots=3)
 

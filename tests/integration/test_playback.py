@@ -189,11 +189,7 @@ class Playback(ClusterCase):
             clip = pathlib.Path(directory) / "clip.ts"
             clip.write_bytes(b"".join(self.clips[:6]))
             base = f"{self.orchestrator.url}/live/{stream}"
-            pushing = subprocess.run(
-                ["ffmpeg", "-hide_banner", "-nostdin", "-v", "warning", "-re", "-i", clip, "-c", "copy", "-f", "hls",
-                 "-hls_time", "2", "-method", "PUT", "-hls_segment_filename", f"{base}/%d.ts", f"{base}/index.m3u8"],
-                stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, timeout=60, check=False)
-        self.assertEqual(pushing.returncode, 0, pushing.stderr)
+            media.push_with_ffmpeg(clip, base, "%d.ts", "-hls_time", "2")
         found = eventually(lambda: self.orchestrator.session(stream), 5, "a session")
         self.addCleanup(self.orchestrator.end_session, found["id"])
         eventually(lambda: self.orchestrator.session(stream)["segments_ok"] == 3, 20, "three segments are answered")

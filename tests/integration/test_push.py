@@ -2,7 +2,6 @@
 
 import concurrent.futures
 import pathlib
-import unittest
 
 from support import http_client, media
 from support.case import LADDER, SIZES, STEADY, TINY, ClusterCase
@@ -196,10 +195,7 @@ class Push(ClusterCase):
 class RealClips(ClusterCase):
     @classmethod
     def set_up_cluster(cls, cluster):
-        cls.media = media.shared_media()
-        if cls.media is None:
-            cluster.close()
-            raise unittest.SkipTest("the shared clips are not beside the repository")
+        cls.media = cls.need_shared_clips(cluster)
         cls.orchestrator = cluster.orchestrator()
         cls.transcoder = cluster.transcoder(cls.orchestrator, slots=2)
 

@@ -70,6 +70,15 @@ class ClusterCase(unittest.TestCase):
         if outcome is not None and not outcome.success:
             print(f"==== own cluster of {self.id()}\n{cluster.logs()}", file=sys.stderr)
 
+    @classmethod
+    def need_shared_clips(cls, cluster):
+        """For set_up_cluster: the directory of the shared clips. Without them the class is skipped, loudly."""
+        shared = media.shared_media()
+        if shared is None:
+            cluster.close()
+            raise unittest.SkipTest("the shared clips are not beside the repository")
+        return shared
+
     def stream(self):
         """A stream name nobody used."""
         return f"stream-{next(_numbers)}"

@@ -28,6 +28,12 @@ def ffmpeg(*arguments, within=120):
     return text
 
 
+def push_with_ffmpeg(clip, url, names, *options):
+    """As a broadcaster would: the clip at its own pace, as HLS by PUT, its segments at `url`/`names`."""
+    ffmpeg("-re", "-i", clip, "-c", "copy", "-f", "hls", *options, "-method", "PUT",
+           "-hls_segment_filename", f"{url}/{names}", f"{url}/index.m3u8")
+
+
 def ffprobe(source, *arguments):
     """ffprobe's JSON about a path or about bytes, and what it complained about."""
     from_bytes = isinstance(source, (bytes, bytearray))

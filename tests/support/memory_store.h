@@ -45,6 +45,8 @@ public:
         done(outcome());
     }
     void save_stake(KeptStake, store::Done done) override { done(outcome()); }
+    void save_init(store::InitRow, store::Done done) override { done(outcome()); }
+    void forget_init(AccountId, StreamName, store::Done done) override { done(outcome()); }
     [[nodiscard]] store::LedgerView ledger() const override { return {}; }
     [[nodiscard]] bool available() const override { return !broken; }
     void on_available(std::function<void(bool)>) override {}

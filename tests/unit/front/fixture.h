@@ -147,7 +147,8 @@ class FrontFixture {
 public:
     explicit FrontFixture(http::Limits limits = {}, PlaybackConfig playing = {},
                           PlaybackAccess watching = PlaybackAccess::everybody,
-                          AuthMode auth = AuthMode::none, std::string hook_url = {})
+                          AuthMode auth = AuthMode::none, std::string hook_url = {},
+                          InitMemory init_memory = {})
         : playback(playing) {
         FrontConfig config;
         config.server.limits = limits;
@@ -156,6 +157,7 @@ public:
             std::make_shared<TokenRing>(TokenKeys{{1, std::vector<std::uint8_t>(32, 9)}});
         config.auth = auth;
         config.hook.url = std::move(hook_url);
+        config.init_memory = std::move(init_memory);
         config.accounts = accounts;
         config.streams = streams;
         config.playback = playing.enabled ? watching : PlaybackAccess::nobody;

@@ -121,6 +121,93 @@ TEST_CASE("initialisation parts are bounded, kept while they are used, and never
     CHECK(parts.find({"acme"}, {"cam"}) == nullptr);
 }
 
+namespace {
+
+// Remembers what it is told to, as durably as it is told to.
+struct FakeMemory {
+    std::map<std::string, InitPart> parts;  // by stream
+    int saves = 0;
+    bool broken = false;
+
+    InitMemory memory() {
+        return {[this](const AccountId&, const StreamName& stream, InitPart bytes,
+                       const InitMemory::Saved& saved) {
+                    ++saves;
+                    if (!broken)
+                        parts[stream.value] = std::move(bytes);
+                    saved(!broken);
+                },
+                [this](const AccountId&, const StreamName& stream) { parts.erase(stream.value); }};
+    }
+    bool make_durable(InitParts& inits, const StreamName& stream) {
+        bool durable = false;
+        inits.make_durable({"acme"}, stream, [&durable](bool told) { durable = told; });
+        return durable;
+    }
+};
+
+}  // namespace
+
+TEST_CASE(
+    "an initialisation part is durable when that is said, and written down no more than needed",
+    "[front][init]") {
+    TimePoint now{};
+    FakeMemory disk;
+    const auto parts = std::make_shared<InitParts>([&] { return now; }, 1 << 20, disk.memory());
+    REQUIRE(parts->keep({"acme"}, {"cam"}, bytes_of(init_part('a'))));
+    CHECK(disk.saves == 0);  // at the head of a segment: the next one may bring its own
+
+    disk.broken = true;
+    CHECK_FALSE(disk.make_durable(*parts, {"cam"}));
+    disk.broken = false;
+    CHECK(disk.make_durable(*parts, {"cam"}));
+    CHECK(std::ranges::equal(*disk.parts.at("cam"), bytes_of(init_part('a'))));
+    CHECK(disk.make_durable(*parts, {"cam"}));
+    CHECK(parts->find({"acme"}, {"cam"}) != nullptr);
+    CHECK(disk.saves == 2);
+
+    now += kInitWrittenEvery + std::chrono::seconds(1);
+    CHECK(parts->find({"acme"}, {"cam"}) != nullptr);
+    CHECK(parts->find({"acme"}, {"cam"}) != nullptr);
+    CHECK(disk.saves == 3);  // in use: it must not look forgotten
+
+    // Another one: the old one is of no use to anybody, whether or not the new one is needed.
+    REQUIRE(parts->keep({"acme"}, {"cam"}, bytes_of(init_part('b'))));
+    CHECK(disk.parts.empty());
+    CHECK(parts->find({"acme"}, {"cam"}) != nullptr);
+    CHECK(std::ranges::equal(*disk.parts.at("cam"), bytes_of(init_part('b'))));
+}
+
+TEST_CASE("initialisation parts from before a restart serve as if nothing had happened",
+          "[front][init]") {
+    TimePoint now{};
+    FakeMemory disk;
+    const auto parts = std::make_shared<InitParts>([&] { return now; },
+                                                   2 * (init_part().size() + 600), disk.memory());
+    parts->restore({"acme"}, {"cam"}, bytes_of(init_part('a')), std::chrono::minutes(5));
+    parts->restore({"acme"}, {"old"}, bytes_of(init_part('a')), std::chrono::hours(23));
+    parts->restore({"acme"}, {"none"}, bytes_of(init_part('a')), std::chrono::hours(23));
+    CHECK(parts->find({"acme"}, {"none"}) == nullptr);  // more than there may be
+    CHECK(std::ranges::equal(*parts->find({"acme"}, {"cam"}), bytes_of(init_part('a'))));
+    CHECK(disk.saves == 0);
+    now += std::chrono::hours(2);
+    CHECK(parts->find({"acme"}, {"old"}) == nullptr);
+}
+
+TEST_CASE("an upload of an initialisation part is answered when it is durable",
+          "[front][init][ingest]") {
+    FakeMemory disk;
+    FrontFixture fixture({}, {}, PlaybackAccess::everybody, AuthMode::none, {}, disk.memory());
+    const auto name = GENERATE("init.mp4", "init-stream0.m4s");
+    disk.broken = true;
+    const auto refused = fixture.call("PUT", std::string("/live/cam/") + name, init_part());
+    CHECK(refused.status == 503);
+    CHECK(FrontFixture::code_of(refused) == "StorageUnavailable");
+    disk.broken = false;
+    CHECK(fixture.call("PUT", std::string("/live/cam/") + name, init_part()).status == 200);
+    CHECK(disk.parts.contains("cam"));
+}
+
 TEST_CASE("a fragment is put behind the initialisation part that came before it",
           "[front][init][ingest]") {
     FrontFixture fixture;

@@ -2,9 +2,11 @@
 
 #include <atomic>
 #include <filesystem>
+#include <map>
 
 #include <sys/stat.h>
 
+#include "common/runtime/wall_clock.h"
 #include "orchestrator/store/backup.h"
 #include "orchestrator/store/schema.h"
 #include "tests/unit/store/store_fixture.h"
@@ -136,4 +138,33 @@ TEST_CASE("a restart finds the stake that was read last", "[store]") {
         must_open(dir.path(), mailbox.executor()).store->save_stake(stake, nullptr);
         CHECK(must_open(dir.path(), mailbox.executor()).restored.stake == stake);
     }
+}
+
+TEST_CASE("initialisation parts come back for a day, each the last of its stream", "[store]") {
+    const DataFolder dir;
+    Mailbox mailbox;
+    const auto part = [](std::uint8_t fill) {
+        return std::make_shared<std::vector<std::uint8_t>>(700, fill);
+    };
+    const WallTime now = wall_now();
+    const WallTime long_ago{now.ms - std::chrono::milliseconds(std::chrono::hours(25)).count()};
+    {
+        const auto opened = must_open(dir.path(), mailbox.executor());
+        opened.store->save_init({{"acme"}, {"cam"}, part(1), long_ago}, nullptr);
+        opened.store->save_init({{"acme"}, {"cam"}, part(2), now}, nullptr);
+        opened.store->save_init({{"other"}, {"cam"}, part(3), now}, nullptr);
+        opened.store->save_init({{"acme"}, {"old"}, part(4), long_ago}, nullptr);
+        opened.store->save_init({{"acme"}, {"ended"}, part(5), now}, nullptr);
+        opened.store->forget_init({"acme"}, {"ended"}, nullptr);
+    }
+    const auto found = must_open(dir.path(), mailbox.executor()).restored.init_parts;
+    std::map<std::string, std::vector<std::uint8_t>> by_account;
+    for (const store::InitRow& row : found) {
+        CHECK(row.stream == StreamName{"cam"});
+        CHECK(row.used_at == now);
+        by_account[row.account.value] = *row.bytes;
+    }
+    CHECK(by_account == std::map<std::string, std::vector<std::uint8_t>>{{"acme", *part(2)},
+                                                                         {"other", *part(3)}});
+    CHECK(look(dir.path(), "SELECT count(*) FROM init_parts") == 2);
 }
