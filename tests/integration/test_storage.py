@@ -1,12 +1,13 @@
 """What the orchestrator keeps on disk: full and broken disks, kill -9 at any instant, backups on another directory.
 
-MILLRACE_CRASHES=N: that many kills instead of a few (battery 16 asks for 200; about 8 s each).
+MILLRACE_CRASHES=N: that many kills instead of a few (battery 16 asks for 200; about 8 s each), and a hundred inside commits.
 """
 
 import os
 import random
 import re
 import shutil
+import signal
 import sqlite3
 import time
 import unittest
@@ -20,6 +21,7 @@ from integration.test_faults import Broadcaster
 
 CRASHES = int(os.environ.get("MILLRACE_CRASHES", "3"))
 STORAGE_EXIT = 74
+COMMIT_CALLS = range(1, 26) if CRASHES > 3 else (1, 4)  # of a kind: the writes, or the syncs, of the database's log
 BACK_WITHIN_S = 3 if CRASHES > 3 else 10  # after a start until segments are dispatched; CI machines are slow
 
 try:
@@ -118,49 +120,79 @@ class Storage(ClusterCase):
             self.assertEqual(seen.setdefault(number, uri), uri, f"number {number} means two segments")
         return text
 
+    def killed_once(self, orchestrator, transcoder, expected, kill):
+        """Two sessions push, `kill(look)` ends the orchestrator while looking on, and everything is as it was. Seconds it took."""
+        seen = {}
+        sessions = [self.session(orchestrator, TINY) for _ in range(2)]
+        epoch = orchestrator.status()["epoch"]
+        pushing = [Broadcaster(orchestrator, s["stream"], self.clips[:6], token=s["token"], retry=True) for s in sessions]
+        kill(lambda: self.numbers(orchestrator, sessions[0]["stream"], seen))
+        orchestrator.start()
+        started = time.monotonic()
+        eventually(lambda: orchestrator.transcoder_is(transcoder.name, "ready"), BACK_WITHIN_S, "it dispatches again")
+        took = time.monotonic() - started
+        for session, broadcaster in zip(sessions, pushing):
+            for seq, answer in enumerate(broadcaster.finished(60)):
+                self.assert_status(answer, 200)
+                self.assertEqual(list(answer.renditions()), list(expected[seq]), f"segment {seq}")
+            self.assertEqual(orchestrator.session(session["stream"])["id"], session["session_id"])
+        self.assertEqual(orchestrator.status()["epoch"], epoch + 1)
+        self.assertEqual(self.pushed(orchestrator, sessions[0]["stream"], [6]), ([6], None))
+        text = self.numbers(orchestrator, sessions[0]["stream"], seen)
+        self.assertIsNotNone(text)
+        self.assertNotIn("#EXT-X-ENDLIST", text)
+        self.assert_booked_once(orchestrator, sessions, expected)
+        return took
+
+    def assert_booked_once(self, orchestrator, sessions, expected):
+        booked = ledger(orchestrator)
+        for session in sessions:
+            own = {key[2]: value for key, value in booked.items() if key[0] == session["session_id"]}
+            self.assertEqual(sorted(own), list(range(7 if session is sessions[0] else 6)))
+            for seq in range(6):
+                pixels, frames = own[seq]
+                probe = media.Probe(expected[seq]["small"])
+                self.assertEqual((pixels, frames), (probe.frames * SIZES["small"][0] * SIZES["small"][1], probe.frames))
+
+    def undisturbed(self, orchestrator):
+        reference = self.session(orchestrator, TINY)
+        return [a.renditions() for a in Broadcaster(orchestrator, reference["stream"], self.clips[:6]).finished(60)]
+
     def test_killed_at_any_instant_it_comes_back_where_it_was(self):
         _, orchestrator, transcoder = self.start()
-        reference = self.session(orchestrator, TINY)
-        expected = [a.renditions() for a in Broadcaster(orchestrator, reference["stream"], self.clips[:6]).finished(60)]
+        expected = self.undisturbed(orchestrator)
         chance = random.Random(16)
         longest = 0
         for round_ in range(CRASHES):
-            seen = {}
-            sessions = [self.session(orchestrator, TINY) for _ in range(2)]
-            epoch = orchestrator.status()["epoch"]
-            pushing = [Broadcaster(orchestrator, s["stream"], self.clips[:6], token=s["token"], retry=True) for s in sessions]
-            until = time.monotonic() + chance.uniform(0.05, 1.5)
+            def kill(look):
+                until = time.monotonic() + chance.uniform(0.05, 1.5)
 
-            def the_instant():
-                self.numbers(orchestrator, sessions[0]["stream"], seen)
-                return time.monotonic() >= until
+                def the_instant():
+                    look()
+                    return time.monotonic() >= until
 
-            eventually(the_instant, 10, "the instant to kill it at")
-            orchestrator.kill()
-            since = time.monotonic()
-            orchestrator.start()
-            started = time.monotonic()
-            eventually(lambda: orchestrator.transcoder_is(transcoder.name, "ready"), BACK_WITHIN_S, "it dispatches again")
-            longest = max(longest, time.monotonic() - started)
-            for session, broadcaster in zip(sessions, pushing):
-                for seq, answer in enumerate(broadcaster.finished(60)):
-                    self.assert_status(answer, 200)
-                    self.assertEqual(list(answer.renditions()), list(expected[seq]), f"round {round_}, segment {seq}")
-                self.assertEqual(orchestrator.session(session["stream"])["id"], session["session_id"])
-            self.assertEqual(orchestrator.status()["epoch"], epoch + 1)
-            self.assertEqual(self.pushed(orchestrator, sessions[0]["stream"], [6]), ([6], None))
-            text = self.numbers(orchestrator, sessions[0]["stream"], seen)
-            self.assertIsNotNone(text)
-            self.assertNotIn("#EXT-X-ENDLIST", text)
-            booked = ledger(orchestrator)
-            for session in sessions:
-                own = {key[2]: value for key, value in booked.items() if key[0] == session["session_id"]}
-                self.assertEqual(sorted(own), list(range(7 if session is sessions[0] else 6)))
-                for seq in range(6):
-                    pixels, frames = own[seq]
-                    probe = media.Probe(expected[seq]["small"])
-                    self.assertEqual((pixels, frames), (probe.frames * SIZES["small"][0] * SIZES["small"][1], probe.frames))
-        print(f"{CRASHES} kills: back and dispatching at most {longest:.1f} s after the start (last: {time.monotonic() - since:.1f} s in all)")
+                eventually(the_instant, 10, "the instant to kill it at")
+                orchestrator.kill()
+
+            with self.subTest(round=round_):
+                longest = max(longest, self.killed_once(orchestrator, transcoder, expected, kill))
+        print(f"{CRASHES} kills: back and dispatching at most {longest:.1f} s after the start")
+
+    def test_killed_inside_a_commit_it_comes_back_where_it_was(self):
+        dying = disk.DyingDisk(self.new_cluster().directory, binary("orchestrator"))
+        _, orchestrator, transcoder = self.start(environment=dying.environment)
+        expected = self.undisturbed(orchestrator)
+        longest = 0
+        for place in disk.DyingDisk.PLACES:
+            for nth in COMMIT_CALLS:
+                def kill(_, place=place, nth=nth):
+                    dying.die_in(place, nth)
+                    self.assertEqual(orchestrator.process.exit_code(30), -signal.SIGKILL, "it was not killed in a commit")
+                    dying.live()
+
+                with self.subTest(place=place, nth=nth):
+                    longest = max(longest, self.killed_once(orchestrator, transcoder, expected, kill))
+        print(f"{len(disk.DyingDisk.PLACES) * len(COMMIT_CALLS)} kills in a commit: dispatching at most {longest:.1f} s after the start")
 
     def test_numbers_go_on_after_a_kill_with_a_discontinuity(self):
         _, orchestrator, transcoder = self.start()

@@ -83,21 +83,103 @@ int fsync(int fd) {
 """
 
 
+def _preloaded(directory, name, source, program):
+    """What LD_PRELOAD has to be for `program` to run with the library made of `source`."""
+    library = pathlib.Path(directory) / f"{name}.so"
+    subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-x", "c", "-o", str(library), "-"], input=source.encode(), check=True)
+    # A sanitized program insists on its runtime being loaded first.
+    linked = subprocess.run(["ldd", str(program)], stdout=subprocess.PIPE, check=True).stdout.decode()
+    runtime = [word for line in linked.splitlines() if "libasan" in line for word in line.split() if word.startswith("/")]
+    return " ".join([*runtime, str(library)])
+
+
 class BrokenDisk:
     """`environment` for a program whose fsync fails with EIO while the disk is broken."""
 
     def __init__(self, directory, program):
         self._flag = pathlib.Path(directory) / "broken"
-        library = pathlib.Path(directory) / "broken_fsync.so"
-        subprocess.run(["gcc", "-shared", "-fPIC", "-O1", "-x", "c", "-o", str(library), "-"],
-                       input=_BREAKING_FSYNC.encode(), check=True)
-        # A sanitized program insists on its runtime being loaded first.
-        linked = subprocess.run(["ldd", str(program)], stdout=subprocess.PIPE, check=True).stdout.decode()
-        runtime = [word for line in linked.splitlines() if "libasan" in line for word in line.split() if word.startswith("/")]
-        self.environment = {"LD_PRELOAD": " ".join([*runtime, str(library)]), "TEST_BROKEN_DISK": str(self._flag)}
+        self.environment = {"LD_PRELOAD": _preloaded(directory, "broken_fsync", _BREAKING_FSYNC, program),
+                            "TEST_BROKEN_DISK": str(self._flag)}
 
     def break_now(self):
         self._flag.touch()
 
     def repair(self):
         self._flag.unlink()
+
+
+_DYING_IN_A_COMMIT = r"""
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static long calls = 0;
+static int log_of_the_database(int fd) {
+    char link[64], name[4096];
+    snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+    ssize_t n = readlink(link, name, sizeof name);
+    return n > 4 && memcmp(name + n - 4, "-wal", 4) == 0;
+}
+/* Whether this call, of the kind `here`, is the one to die in: the file says the kind and which call of it. */
+static int is_the_one(const char *here, int fd) {
+    const char *file = getenv("TEST_DYING_DISK");
+    if (!file || !log_of_the_database(fd)) return 0;
+    char said[64] = {0}, kind[32];
+    long number = 0;
+    int in = open(file, O_RDONLY | O_CLOEXEC);
+    if (in < 0) return 0;
+    ssize_t n = read(in, said, sizeof said - 1);
+    close(in);
+    if (n <= 0 || sscanf(said, "%31s %ld", kind, &number) != 2 || strcmp(kind, here) != 0) return 0;
+    pthread_mutex_lock(&lock);
+    const int the_one = ++calls == number;
+    pthread_mutex_unlock(&lock);
+    return the_one;
+}
+static void die(void) {
+    kill(getpid(), SIGKILL);
+    for (;;) pause();
+}
+ssize_t pwrite64(int fd, const void *bytes, size_t count, off_t offset) {
+    if (is_the_one("before-write", fd)) die();
+    if (is_the_one("half-write", fd)) { syscall(SYS_pwrite64, fd, bytes, count / 2, offset); die(); }
+    return syscall(SYS_pwrite64, fd, bytes, count, offset);
+}
+int fdatasync(int fd) {
+    if (is_the_one("before-sync", fd)) die();
+    const int done = (int)syscall(SYS_fdatasync, fd);
+    if (is_the_one("after-sync", fd)) die();
+    return done;
+}
+"""
+
+
+class DyingDisk:
+    """`environment` for a program that is killed inside a write to its database's log, at the place that is chosen.
+
+    `half-write` leaves half of a page there, `before-sync` a whole transaction that was not synchronised, `after-sync`
+    one that is durable and that nobody was told of.
+    """
+
+    PLACES = ("before-write", "half-write", "before-sync", "after-sync")
+
+    def __init__(self, directory, program):
+        self._orders = pathlib.Path(directory) / "die-in"
+        self.environment = {"LD_PRELOAD": _preloaded(directory, "dying_disk", _DYING_IN_A_COMMIT, program),
+                            "TEST_DYING_DISK": str(self._orders)}
+
+    def die_in(self, place, nth):
+        """From now on: in the nth call at this place. Once for each start of the program."""
+        assert place in self.PLACES, place
+        fresh = self._orders.with_suffix(".new")
+        fresh.write_text(f"{place} {nth}", encoding="ascii")
+        fresh.rename(self._orders)
+
+    def live(self):
+        self._orders.unlink(missing_ok=True)

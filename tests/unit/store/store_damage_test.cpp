@@ -1,9 +1,11 @@
 // Battery 10: logs cut anywhere and files with flipped bits. Opening gives a whole prefix of what was acknowledged,
 // with everything before the damage, or a refusal that names --data-dir; never a crash, nothing twice.
 //
-// By hand, every byte of a log of a thousand segments (hours): build/dev/bin/store_test "[damage-long]"
+// By hand, of a log of a thousand segments: the ends of all its frames, all bytes of some, and ten thousand flipped
+// bits (minutes): build/release/bin/store_test "[damage]"; every byte (hours): "[damage-long]".
 
 #include <algorithm>
+#include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -189,6 +191,47 @@ TEST_CASE("a database that is cut or has a flipped bit is used whole or refused"
     CHECK(refused > 5);
 }
 
+namespace {
+
+void flip_bits(const Origin& origin, Opener& opener, Expected& expected, int rounds) {
+    Rng rng(12);
+    for (int round = 0; round < rounds; ++round) {
+        const std::size_t offset = rng.below(origin.commits.back());
+        INFO("flip in byte " << offset << " of " << origin.log.size());
+        const auto found =
+            opener.open(origin.database,
+                        with_flipped_bit(origin.log, offset, static_cast<unsigned>(rng.below(8))));
+        REQUIRE(found);
+        CHECK(*found == expected.up_to(origin.whole_before(offset)));
+    }
+}
+
+}  // namespace
+
+TEST_CASE("every frame of a log of a thousand segments, and ten thousand flipped bits",
+          "[.][damage]") {
+    const DataFolder dir;
+    const Origin origin(dir, 1000);
+    Opener opener(dir);
+    Expected expected(origin, opener);
+    const std::size_t frame = kFrameHead + big_endian(origin.log, 8);
+    for (std::size_t offset = 0; offset <= kLogHead; ++offset)
+        cut_at(origin, opener, expected, offset);
+    for (std::size_t end = kLogHead + frame; end < origin.log.size(); end += frame)
+        for (const std::size_t offset : {end - 1, end, end + 1})
+            cut_at(origin, opener, expected, offset);
+    Rng rng(13);
+    for (int round = 0; round < 4; ++round) {
+        const std::size_t start =
+            kLogHead + frame * rng.below((origin.log.size() - kLogHead) / frame);
+        for (std::size_t offset = start; offset < start + frame; ++offset)
+            cut_at(origin, opener, expected, offset);
+    }
+    std::printf("a log of %zu frames, %llu segments\n", (origin.log.size() - kLogHead) / frame,
+                static_cast<unsigned long long>(expected.up_to(origin.commits.back())));
+    flip_bits(origin, opener, expected, 10'000);
+}
+
 TEST_CASE("every byte of a log of a thousand segments", "[.][damage-long]") {
     const DataFolder dir;
     const Origin origin(dir, 1000);
@@ -196,13 +239,5 @@ TEST_CASE("every byte of a log of a thousand segments", "[.][damage-long]") {
     Expected expected(origin, opener);
     for (std::size_t offset = 0; offset <= origin.log.size(); ++offset)
         cut_at(origin, opener, expected, offset);
-    Rng rng(12);
-    for (int round = 0; round < 10'000; ++round) {
-        const std::size_t offset = rng.below(origin.commits.back());
-        const auto found =
-            opener.open(origin.database,
-                        with_flipped_bit(origin.log, offset, static_cast<unsigned>(rng.below(8))));
-        REQUIRE(found);
-        CHECK(*found == expected.up_to(origin.whole_before(offset)));
-    }
+    flip_bits(origin, opener, expected, 10'000);
 }
