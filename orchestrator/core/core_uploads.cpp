@@ -297,7 +297,8 @@ TaskId Impl::accept(Session& s, const Upload& upload, const Sha256& sha256, std:
                  : s.last_duration > Duration::zero() ? s.last_duration
                                                       : config_.duration_assumed;
     t.deadline = deadline_for(now_, t.duration, config_);
-    t.allow_audio_only = !first;
+    // First is what nothing stands before: a session of which nothing came out begins anew.
+    t.allow_audio_only = s.proven || !s.tasks.empty();
     t.discontinuity = new_run;
     s.tasks.insert(t.id);
     payload_bytes_ += bytes;

@@ -295,6 +295,23 @@ TEST_CASE("only a session's first segment must have video", "[orchestrator][iden
     CHECK(t.dispatched[1].allow_audio_only);
 }
 
+TEST_CASE("while nothing came out of a session, its next segment is its first",
+          "[orchestrator][identity]") {
+    Harness world;
+    FakeTranscoder& t = world.transcoder("one");
+    t.manner.fails_with = ErrorKind::bad_input;
+    CHECK(world.ending(world.accept("a", 1)).code() == ApiCode::bad_segment);
+    t.manner.fails_with.reset();
+    const TaskId second = world.accept("a", 2);
+    const TaskId third = world.accept("a", 3);  // while its predecessor is at work
+    CHECK(world.ending(second).ok());
+    CHECK(world.ending(third).ok());
+    REQUIRE(t.dispatched.size() == 3);
+    CHECK_FALSE(t.dispatched[0].allow_audio_only);
+    CHECK_FALSE(t.dispatched[1].allow_audio_only);
+    CHECK(t.dispatched[2].allow_audio_only);
+}
+
 TEST_CASE("kept answers are bounded in bytes and forgotten in order", "[orchestrator][identity]") {
     CoreConfig c = config();
     c.keep_bytes = 2'500;  // two answers of 1000 + 201 bytes
