@@ -18,6 +18,7 @@
 #include "common/net/zap.h"
 #include "common/runtime/log.h"
 #include "common/runtime/loop.h"
+#include "common/runtime/service_manager.h"
 #include "common/runtime/wall_clock.h"
 #include "orchestrator/access/accounts.h"
 #include "orchestrator/access/token_keeper.h"
@@ -79,6 +80,7 @@ public:
                    {"link", link_->control_endpoint()},
                    {"admin", admin_->endpoint()},
                    {"epoch", std::to_string(restored_.epoch.value)}});
+        manager_.serving("serving at " + front_->local_endpoint());
         loop_.run();
         log::info("main", "stopped");
         return exit_code_;
@@ -171,13 +173,13 @@ private:
         service_->store_available(store_->available());
 
         FrontConfig front = front_config();
-        if (const auto wrong =
-                front.server.tls ? http::check_tls_files(*front.server.tls) : std::nullopt)
         front.init_memory = init_memory();
         for (const store::InitRow& row : restored_.init_parts)
             front.init_parts.push_back({row.account, row.stream, row.bytes,
                                         std::chrono::milliseconds(std::max<std::int64_t>(
                                             0, wall_now().ms - row.used_at.ms))});
+        if (const auto wrong =
+                front.server.tls ? http::check_tls_files(*front.server.tls) : std::nullopt)
             return fail(
                 config::kExitConfig,
                 (wrong->where == http::TlsProblem::Where::key ? "--tls-key: " : "--tls-cert: ") +
@@ -253,6 +255,7 @@ private:
         front.renditions_max = config_.limits.renditions;
         front.auth = auth_mode(config_.auth.kind);
         front.hook.url = config_.auth.webhook_url.reveal();
+        front.hook.ca_file = config_.webhook_ca;
         front.accounts = account_book_;
         front.tokens = tokens_;
         front.streams = streams_;
@@ -378,6 +381,7 @@ private:
 
     void begin_stop() {
         stopping_ = true;
+        manager_.stopping();
         log::info("main", "stopping: no new work, what was accepted is carried through");
         service_->begin_shutdown([this] { finish_stop(); });
         stop_timer_.set(loop_.now() + kShutdownMax, [this] { finish_stop(); });
@@ -420,6 +424,7 @@ private:
     }
 
     const config::OrchestratorConfig& config_;
+    const ServiceManager manager_;
     net::Context context_;
     Loop loop_;
     std::shared_ptr<BlockPool> pool_ = std::make_shared<BlockPool>();

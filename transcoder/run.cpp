@@ -16,6 +16,7 @@
 #include "common/net/keys.h"
 #include "common/runtime/log.h"
 #include "common/runtime/loop.h"
+#include "common/runtime/service_manager.h"
 #include "transcoder/admin.h"
 #include "transcoder/data_dir.h"
 #include "transcoder/gpu/gpu_watch.h"
@@ -51,6 +52,7 @@ public:
         std::signal(SIGPIPE, SIG_IGN);
         loop_.on_signal({SIGTERM, SIGINT}, [this](int) {
             log::info("main", "leaving: running tasks are finished, none is taken");
+            manager_.stopping();
             service_->drain();
         });
         log::info("main", "serving",
@@ -58,6 +60,7 @@ public:
                    {"slots", std::to_string(config_.slots)},
                    {"admin", admin_->endpoint()}});
         service_->start();
+        manager_.serving("joining; /readyz of " + admin_->endpoint() + " tells when it has");
         loop_.run();
         return exit_code_;
     }
@@ -187,6 +190,7 @@ private:
     }
 
     const config::TranscoderConfig& config_;
+    const ServiceManager manager_;
     net::Context context_;
     std::shared_ptr<BlockPool> pool_ = std::make_shared<BlockPool>();
     Loop loop_;

@@ -6,10 +6,13 @@ The units are judged, not run: a test has no service manager of its own.
 import pathlib
 import re
 import shutil
+import signal
+import socket
 import subprocess
 import tempfile
 import unittest
 
+from support.case import ClusterCase
 from support.cluster import binary
 from support.media import ROOT
 from support.processes import run_to_end
@@ -68,6 +71,50 @@ class Units(unittest.TestCase):
         listed = subprocess.run(["systemd-analyze", "syscall-filter", "--no-pager", group], capture_output=True, text=True, timeout=60, check=True)
         names = [line.strip() for line in listed.stdout.splitlines()[1:]]
         return set().union(*(self.calls_of(name) for name in names if name and not name.startswith("#")))
+
+
+class Manager:
+    """The socket a service manager listens on; `told` is what a service said so far."""
+
+    def __init__(self, name):
+        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.socket.bind("\0" + name[1:] if name.startswith("@") else name)
+        self.socket.settimeout(20)
+
+    def hears(self):
+        return dict(line.split("=", 1) for line in self.socket.recv(4096).decode().splitlines())
+
+
+class Notified(ClusterCase):
+    @classmethod
+    def set_up_cluster(cls, cluster):
+        """Each test starts its own."""
+
+    def assert_tells(self, manager, start, where):
+        process = start()
+        said = manager.hears()
+        self.assertEqual(said["READY"], "1")
+        self.assertIn(where(process), said["STATUS"])
+        process.process.signal(signal.SIGTERM)
+        self.assertEqual(manager.hears()["STOPPING"], "1")
+        self.assertEqual(process.process.exit_code(20), 0)
+
+    def test_both_services_say_when_they_serve_and_when_they_stop(self):
+        cluster = self.new_cluster()
+        directory = pathlib.Path(cluster.directory)
+        orchestrator = cluster.orchestrator()
+        for name in (str(directory / "notify"), f"@{directory}/notify"):
+            with self.subTest(socket=name):
+                manager = Manager(name)
+                self.addCleanup(manager.socket.close)
+                environment = {"NOTIFY_SOCKET": name}
+                self.assert_tells(manager, lambda: cluster.transcoder(orchestrator, slots=1, environment=environment),
+                                  lambda transcoder: transcoder.endpoints["admin"])
+                self.assert_tells(manager, lambda: self.new_cluster().orchestrator("--local-transcoder", "1", environment=environment),
+                                  lambda served: served.url.removeprefix("http://"))
+
+    def test_a_manager_that_is_not_there_is_no_matter(self):
+        self.assertTrue(self.new_cluster().orchestrator(environment={"NOTIFY_SOCKET": "/nonexistent/notify"}).process.running())
 
 
 class NoWayAround(unittest.TestCase):
