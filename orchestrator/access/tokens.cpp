@@ -88,14 +88,25 @@ std::string sealed(const TokenKeys& keys, std::string_view prefix, WallTime expi
     return std::string(prefix) + base64url(fields);
 }
 
+// What a token is called, how it begins, and how many text fields it has.
+struct TokenKind {
+    std::string_view name;
+    std::string_view prefix;
+    std::size_t texts;
+    std::string_view remedy = "";  // what to do about one that has expired
+};
+constexpr TokenKind kSession{"session", kSessionPrefix, 4};
+constexpr TokenKind kAccount{"account", kAccountPrefix, 2, ": sign in again"};
+constexpr TokenKind kPlayback{"playback", kPlaybackPrefix, 3};
+
 struct Opened {
     WallTime expires_at;
     std::vector<std::string> texts;
 };
 
-// The fields of a genuine token with exactly `texts` text fields.
-std::optional<Opened> opened(const TokenKeys& keys, std::string_view prefix, std::string_view token,
-                             std::size_t texts) {
+// The fields of a genuine token, whether or not it has expired.
+std::optional<Opened> opened(const TokenKeys& keys, const TokenKind& kind, std::string_view token) {
+    const std::string_view prefix = kind.prefix;
     if (!token.starts_with(prefix) || token.size() > kTokenMax)
         return std::nullopt;
     const auto bytes = from_base64url(token.substr(prefix.size()));
@@ -108,15 +119,26 @@ std::optional<Opened> opened(const TokenKeys& keys, std::string_view prefix, std
     if (!genuine(keys, key_id, prefix, signed_part, all.substr(all.size() - kMacBytes)))
         return std::nullopt;
     Opened found{{static_cast<std::int64_t>(fields.number(8))}, {}};
-    for (std::size_t i = 0; i < texts; ++i)
+    for (std::size_t i = 0; i < kind.texts; ++i)
         found.texts.push_back(fields.text());
     if (!fields.good || !fields.rest.empty())
         return std::nullopt;
     return found;
 }
 
-bool expired(WallTime expires_at, WallTime now) {
-    return now.ms - to_ms(kTokenLeeway) >= expires_at.ms;
+// bad_input: not genuine; timeout: expired.
+Result<Opened> read(const TokenKeys& keys, const TokenKind& kind, std::string_view token,
+                    WallTime now) {
+    auto found = opened(keys, kind, token);
+    const auto said = [&kind](std::string_view what, std::string_view remedy) {
+        return "the " + std::string(kind.name) + " token " + std::string(what) +
+               std::string(remedy);
+    };
+    if (!found)
+        return error(ErrorKind::bad_input, said("is not valid", ""));
+    if (now.ms - to_ms(kTokenLeeway) >= found->expires_at.ms)
+        return error(ErrorKind::timeout, said("has expired", kind.remedy));
+    return *std::move(found);
 }
 
 }  // namespace
@@ -147,32 +169,26 @@ bool is_account_token(std::string_view text) {
 
 Result<SessionClaims> read_session_token(const TokenKeys& keys, std::string_view token,
                                          WallTime now) {
-    const auto found = opened(keys, kSessionPrefix, token, 4);
+    const auto found = read(keys, kSession, token, now);
     if (!found)
-        return error(ErrorKind::bad_input, "the session token is not valid");
-    if (expired(found->expires_at, now))
-        return error(ErrorKind::timeout, "the session token has expired");
+        return found.error();
     const auto& texts = found->texts;
     return SessionClaims{{texts[0]}, {texts[1]}, {texts[2]}, texts[3], found->expires_at};
 }
 
 Result<AccountClaims> read_account_token(const TokenKeys& keys, std::string_view token,
                                          WallTime now) {
-    const auto found = opened(keys, kAccountPrefix, token, 2);
+    const auto found = read(keys, kAccount, token, now);
     if (!found)
-        return error(ErrorKind::bad_input, "the account token is not valid");
-    if (expired(found->expires_at, now))
-        return error(ErrorKind::timeout, "the account token has expired: sign in again");
+        return found.error();
     return AccountClaims{{found->texts[0]}, found->texts[1], found->expires_at};
 }
 
 Result<PlaybackClaims> read_playback_token(const TokenKeys& keys, std::string_view token,
                                            WallTime now) {
-    const auto found = opened(keys, kPlaybackPrefix, token, 3);
+    const auto found = read(keys, kPlayback, token, now);
     if (!found)
-        return error(ErrorKind::bad_input, "the playback token is not valid");
-    if (expired(found->expires_at, now))
-        return error(ErrorKind::timeout, "the playback token has expired");
+        return found.error();
     const auto& texts = found->texts;
     return PlaybackClaims{{texts[0]}, {texts[1]}, texts[2], found->expires_at};
 }

@@ -18,14 +18,13 @@ std::optional<std::string> Impl::take_signer(const TranscoderKey& key,
         }
         return std::nullopt;
     }
+    const std::string as_new = " as a new transcoder, with a data directory of its own";
     if (!told)
-        return "it signed its results before and does not any more: an older version has to join "
-               "as a new "
-               "transcoder, with a data directory of its own";
+        return "it signed its results before and does not any more: an older version has to join" +
+               as_new;
     if (*told != known->second)
-        return "it signs with another key than before: bring its signing.key back, or join as a "
-               "new "
-               "transcoder, with a data directory of its own";
+        return "it signs with another key than before: bring its signing.key back, or join" +
+               as_new;
     return std::nullopt;
 }
 
