@@ -53,7 +53,8 @@ const std::map<What, Series>& series_of_notes() {
 
 // The core's reasons are a superset of the label's values.
 const char* retry_label(const std::string& reason) {
-    static const std::set<std::string> known{"stalled", "lost", "refused", "late", "bad_result"};
+    static const std::set<std::string> known{"stalled", "lost",       "refused",
+                                             "late",    "bad_result", "headers"};
     const auto found = known.find(reason);
     return found == known.end() ? "failed" : found->c_str();
 }

@@ -50,6 +50,11 @@ struct EngineProgress {
   frames @1 :Int64;       # decoded, 0..
 }
 
+struct EngineFinished {
+  report @0 :Values.TranscodeReport;
+  seam @1 :Values.SeamContext;  # for the next segment of the session
+}
+
 struct EngineFailed {
   kind @0 :Control.ErrorKind = internal;
   message @1 :Text;  # for the broadcaster when kind is badInput, at most 1 KiB
@@ -61,7 +66,7 @@ struct FromEngine {
     probed @1 :Values.SourceInfo;            # once or twice a task
     progress @2 :EngineProgress;             # at least every 250 ms while there is work to do
     rendition @3 :Values.RenditionReport;    # complete; exactly its bytes follow
-    finished @4 :Values.TranscodeReport;     # ends the task
+    finished @4 :EngineFinished;             # ends the task
     failed @5 :EngineFailed;                 # ends the task
     spent @6 :Void;                          # before the end: this process should get no other task
   }

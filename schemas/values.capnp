@@ -153,6 +153,22 @@ struct SeamContext {
   # One entry per rendition in ladder order, 0 = not known; empty = cold. See RenditionReport.
   vbvFillBits @0 :List(Int64);       # bits, 0.., of the segment right before
   rateFactorsMilli @1 :List(Int32);  # 0.., of any segment before, the latest known
+  sound @2 :SoundTail;               # of the segment right before; absent = encoded sound starts cold
+  # What headers tell, as the session's first segment had it; parameter sets follow from it and the ladder.
+  frameRate @3 :Rational;            # frames/s; absent = measured anew
+  constantRate @4 :Bool;             # pictures come at even times
+}
+
+# The last packets of a segment's sound as the source had them, at most 16 and 32 KiB together; who
+# encodes the sound of the next segment decodes them first.
+struct SoundTail {
+  format @0 :Data;                  # 32 bytes: SHA-256 of what a decoder is told beforehand; absent = no packets
+  packets @1 :List(SoundPacket);    # in order
+}
+
+struct SoundPacket {
+  at @0 :Int64;    # 1/90000 s on the source's clock, at most 2^50 either way
+  bytes @1 :Data;  # 1 byte at least
 }
 
 # ---- what was found and made -------------------------------------------------------------------------

@@ -266,7 +266,7 @@ void Service::engine_finished(SlotNo slot, TaskRef task, const TranscodeReport& 
         return;
     found->second.finished_at = now();
     parts_.metrics.transcoded(report);
-    core_.engine_finished(slot, task, report, seam_after(report), now());
+    core_.engine_finished(slot, task, report, report.seam, now());
     link(task.orchestrator).complete_renditions(task);
     settle();
 }

@@ -2,9 +2,8 @@
 
 namespace millrace {
 
-SeamContext seam_after(const TranscodeReport& report) {
-    SeamContext seam;
-    for (const RenditionReport& r : report.renditions) {
+void leave(SeamContext& seam, const std::vector<RenditionReport>& renditions) {
+    for (const RenditionReport& r : renditions) {
         if (r.index >= kRenditionsMax)
             continue;
         if (r.index >= seam.vbv_fill_bits.size()) {
@@ -14,7 +13,6 @@ SeamContext seam_after(const TranscodeReport& report) {
         seam.vbv_fill_bits[r.index] = r.vbv_fill_bits;
         seam.rate_factors_milli[r.index] = r.rate_factor_milli;
     }
-    return seam;
 }
 
 }  // namespace millrace

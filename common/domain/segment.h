@@ -95,6 +95,36 @@ struct StageTimes {
     bool operator==(const StageTimes&) const = default;
 };
 
+// The last packets of a segment's sound as the source had them. Whoever encodes the sound of the
+// next segment decodes them first: decoders and encoders need what was before.
+struct SoundPacket {
+    std::int64_t at = 0;  // 1/90000 s on the source's clock, +- kSoundTimeMax
+    std::vector<std::uint8_t> bytes;
+    bool operator==(const SoundPacket&) const = default;
+};
+struct SoundTail {
+    Sha256 format{};  // of what a decoder is told beforehand: packets of another format are no use
+    std::vector<SoundPacket> packets;  // in order
+    bool operator==(const SoundTail&) const = default;
+};
+inline constexpr std::size_t kSoundPacketsMax = 16;
+inline constexpr std::size_t kSoundBytesMax = 32 * 1024;  // of all packets together
+inline constexpr std::int64_t kSoundTimeMax = std::int64_t{1} << 50;
+
+// Plain data the orchestrator hands along so that joins between segments are not seen (design.md,
+// section 3). Empty = none at hand; a transcoder that does not know a field ignores it. Lists have
+// one entry per rendition in ladder order, 0 = not known; see RenditionReport.
+struct SeamContext {
+    std::vector<std::int64_t> vbv_fill_bits;       // of the segment right before
+    std::vector<std::int32_t> rate_factors_milli;  // of any segment before, the latest known
+    SoundTail sound;                               // of the segment right before
+    // The rate that headers tell, as the session's first segment had it: what is measured of a short
+    // or uneven segment differs, and with it parameter sets. num 0 = not known.
+    Rational frame_rate;
+    bool constant_rate = false;  // pictures come at even times
+    bool operator==(const SeamContext&) const = default;
+};
+
 // What an engine says when a segment is done.
 struct TranscodeReport {
     SourceInfo source;
@@ -103,19 +133,12 @@ struct TranscodeReport {
     std::vector<std::string> warnings;  // sentences for the broadcaster
     StageTimes times;
     std::vector<SpliceMarker> splices;  // in order of appearance
+    // For the next segment of the session. On both lanes it stands beside the report, not in it.
+    SeamContext seam;
     bool operator==(const TranscodeReport&) const = default;
 };
 
-// Plain data the orchestrator hands along so that joins between segments are not seen (design.md,
-// section 3). Empty = none at hand; a transcoder that does not know a field ignores it. One entry per
-// rendition in ladder order, 0 = not known; see RenditionReport.
-struct SeamContext {
-    std::vector<std::int64_t> vbv_fill_bits;       // of the segment right before
-    std::vector<std::int32_t> rate_factors_milli;  // of any segment before, the latest known
-    bool operator==(const SeamContext&) const = default;
-};
-
-// What this segment leaves to the next.
-[[nodiscard]] SeamContext seam_after(const TranscodeReport& report);
+// What the renditions leave to those of the next segment.
+void leave(SeamContext& seam, const std::vector<RenditionReport>& renditions);
 
 }  // namespace millrace

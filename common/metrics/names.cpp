@@ -72,7 +72,7 @@ const CounterDef attempts_total{
 const CounterDef retries_total{
     {"retries_total",
      "Further attempts started, by what ended the one before",
-     {{"reason", {"failed", "stalled", "lost", "refused", "late", "bad_result"}}}}};
+     {{"reason", {"failed", "stalled", "lost", "refused", "late", "bad_result", "headers"}}}}};
 const CounterDef hedges_total{{"hedges_total",
                                "Second attempts started beside a slow first one, by outcome",
                                {{"outcome", {"won", "lost"}}}}};

@@ -128,7 +128,9 @@ void put_union(schema::FromEngine::Builder out, const EngineSpent&) {
     out.setSpent();
 }
 void put_union(schema::FromEngine::Builder out, const EngineFinished& finished) {
-    put(out.initFinished(), finished.report);
+    auto to = out.initFinished();
+    put(to.initReport(), finished.report);
+    put(to.initSeam(), finished.report.seam);
 }
 void put_union(schema::FromEngine::Builder out, const EngineFailed& failed) {
     auto to = out.initFailed();
@@ -144,6 +146,12 @@ EngineWalls get(schema::EngineWalls::Reader in) {
 EngineProgress get(schema::EngineProgress::Reader in) {
     return {Duration(non_negative(in.getMediaDoneNs(), "EngineProgress.mediaDoneNs")),
             non_negative(in.getFrames(), "EngineProgress.frames")};
+}
+
+EngineFinished get(schema::EngineFinished::Reader in) {
+    EngineFinished finished{get(in.getReport())};
+    finished.report.seam = get(in.getSeam());
+    return finished;
 }
 
 EngineFailed get(schema::EngineFailed::Reader in) {
@@ -162,7 +170,7 @@ FromEngine get(schema::FromEngine::Reader in) {
         case schema::FromEngine::RENDITION:
             return EngineRendition{get(in.getRendition())};
         case schema::FromEngine::FINISHED:
-            return EngineFinished{get(in.getFinished())};
+            return get(in.getFinished());
         case schema::FromEngine::FAILED:
             return get(in.getFailed());
         case schema::FromEngine::SPENT:

@@ -14,7 +14,7 @@
 namespace millrace {
 
 // Bytes of one encoded message.
-inline constexpr std::size_t kEngineMessageBytesMax = 64 * 1024;
+inline constexpr std::size_t kEngineMessageBytesMax = 128 * 1024;
 
 [[nodiscard]] std::vector<std::uint8_t> encode(const ToEngine& message);
 [[nodiscard]] std::vector<std::uint8_t> encode(const FromEngine& message);

@@ -252,6 +252,35 @@ SegmentKey get(schema::SegmentKey::Reader in) {
             sha256(in.getSha256(), "SegmentKey.sha256")};
 }
 
+namespace {
+
+void put(schema::SoundTail::Builder out, const SoundTail& tail) {
+    out.setFormat(as_data(tail.format));
+    auto packets = out.initPackets(list_size(tail.packets.size()));
+    for (unsigned i = 0; i < packets.size(); ++i) {
+        packets[i].setAt(tail.packets[i].at);
+        packets[i].setBytes({tail.packets[i].bytes.data(), tail.packets[i].bytes.size()});
+    }
+}
+
+SoundTail get(schema::SoundTail::Reader in) {
+    SoundTail tail;
+    std::size_t all = 0;
+    for (const auto packet : bounded(in.getPackets(), kSoundPacketsMax, "SoundTail.packets")) {
+        const auto bytes = packet.getBytes();
+        all += bytes.size();
+        if (bytes.size() == 0 || all > kSoundBytesMax)
+            malformed("SoundTail.packets", "are empty or too long");
+        const auto at = within(packet.getAt(), -kSoundTimeMax, kSoundTimeMax, "SoundPacket.at");
+        tail.packets.push_back({at, {bytes.begin(), bytes.end()}});
+    }
+    if (!tail.packets.empty())
+        tail.format = sha256(in.getFormat(), "SoundTail.format");
+    return tail;
+}
+
+}  // namespace
+
 void put(schema::SeamContext::Builder out, const SeamContext& seam) {
     if (!seam.vbv_fill_bits.empty()) {
         auto fill = out.initVbvFillBits(list_size(seam.vbv_fill_bits.size()));
@@ -263,6 +292,11 @@ void put(schema::SeamContext::Builder out, const SeamContext& seam) {
         for (unsigned i = 0; i < factors.size(); ++i)
             factors.set(i, seam.rate_factors_milli[i]);
     }
+    if (!seam.sound.packets.empty())
+        put(out.initSound(), seam.sound);
+    if (seam.frame_rate.num > 0)
+        put(out.initFrameRate(), seam.frame_rate);
+    out.setConstantRate(seam.constant_rate);
 }
 
 SeamContext get(schema::SeamContext::Reader in) {
@@ -272,6 +306,10 @@ SeamContext get(schema::SeamContext::Reader in) {
     for (const auto factor :
          bounded(in.getRateFactorsMilli(), kRenditionsMax, "SeamContext.rateFactorsMilli"))
         seam.rate_factors_milli.push_back(non_negative32(factor, "SeamContext.rateFactorsMilli"));
+    if (in.hasSound())
+        seam.sound = get(in.getSound());
+    seam.frame_rate = get(in.getFrameRate());
+    seam.constant_rate = in.getConstantRate();
     return seam;
 }
 

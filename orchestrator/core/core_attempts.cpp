@@ -38,22 +38,12 @@ void Impl::dispatch(Task& t, Holding& h, bool second) {
     d.ladder = s.ladder;
     d.allow_audio_only = t.allow_audio_only;
     d.cost = h.cost;
-    d.seam = seam_for(s, t.segment);
+    d.seam = s.seams.handed_to(t.segment);
+    a.told_headers = pins(d.seam);
     emit(Send{h.at->key, std::move(d)});
     emit(StartTransfer{h.at->key, TransferId{t.id, a.no, Direction::to_transcoder, 0}});
     t.live.push_back(std::move(a));
     watch(s);
-}
-
-// A quality that was right some segments ago is a better start than none; a buffer's fill holds for
-// the very next segment alone.
-SeamContext Impl::seam_for(const Session& s, const SegmentKey& segment) {
-    if (!s.has_seam || s.seam_run != segment.run || s.seam_seq >= segment.seq)
-        return {};
-    SeamContext seam = s.seam;
-    if (s.seam_seq + 1 != segment.seq)
-        seam.vbv_fill_bits.clear();
-    return seam;
 }
 
 // Whoever has become head of its queue is expected to make progress from now on.

@@ -65,7 +65,8 @@ void Impl::dispatch_early(Session& s, UploadId id, Upload& upload, const Holding
     d.ladder = s.ladder;
     d.allow_audio_only = true;
     d.cost = slot.cost;
-    d.seam = seam_for(s, d.segment);
+    d.seam = s.seams.handed_to(d.segment);
+    early.attempt.told_headers = pins(d.seam);
     emit(Send{slot.at->key, std::move(d)});
     emit(StartEarlyTransfer{slot.at->key, source_of(early), id});
     s.early_upload = id;

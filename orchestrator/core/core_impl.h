@@ -183,7 +183,6 @@ private:
 
     // ---- attempts (core_attempts.cpp) ----
     void dispatch(Task& t, Holding& h, bool second);
-    [[nodiscard]] static SeamContext seam_for(const Session& s, const SegmentKey& segment);
     void watch(Session& s);
     void arm_task(const Task& t);
     void on_task_timer(TaskId id);
@@ -238,7 +237,8 @@ private:
     void measured(Task& t, Duration duration);
     void try_commit(Task& t, AttemptNo no);
     void commit(Task& t, AttemptNo no);
-    static void keep_seam(Session& s, const SegmentKey& segment, SeamContext seam);
+    [[nodiscard]] bool worth_making_again(const Task& t, const Attempt& a) const;
+    void make_again(Task& t, AttemptNo no);
     void bad_result(Task& t, AttemptNo no, const std::string& problem);
     void deliver(Task& t);
 

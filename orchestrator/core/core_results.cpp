@@ -171,6 +171,8 @@ void Impl::on(Transcoder& t, const TaskFinished& m) {
         return bad_result(task, m.attempt, *problem);
     a.finished = m;
     a.stage = TaskStage::sending;
+    if (worth_making_again(task, a))
+        return make_again(task, m.attempt);
     watch(*task.session);
     try_commit(task, m.attempt);
 }
@@ -231,15 +233,21 @@ void Impl::try_commit(Task& t, AttemptNo no) {
     }
 }
 
-// The latest segment's of the run that is on; stragglers leave it alone.
-void Impl::keep_seam(Session& s, const SegmentKey& segment, SeamContext seam) {
-    const bool older = s.has_seam && s.seam_run == segment.run && segment.seq < s.seam_seq;
-    if (segment.run != s.run || older)
-        return;
-    s.seam = std::move(seam);
-    s.seam_run = segment.run;
-    s.seam_seq = segment.seq;
-    s.has_seam = true;
+// Made before anything of its session was committed, and with other headers. Where there is no time
+// or no attempt left it is committed as it is.
+bool Impl::worth_making_again(const Task& t, const Attempt& a) const {
+    return !a.told_headers && !t.made_again && t.live.size() == 1 &&
+           t.attempts_bound() < config_.attempts_max && now_ < t.half_time() &&
+           pins(t.session->seams.handed_to(t.segment)) &&
+           t.session->seams.differs(a.finished->report);
+}
+
+void Impl::make_again(Task& t, AttemptNo no) {
+    Transcoder& at = *t.attempt(no)->at;
+    t.made_again = true;
+    end_attempt(t, no, What::attempt_superseded, CancelReason::superseded);
+    retry(t, at, Reaction::elsewhere_or_again, true, "headers",
+          "its headers were not those of the segments before");
 }
 
 void Impl::commit(Task& t, AttemptNo no) {
@@ -259,7 +267,8 @@ void Impl::commit(Task& t, AttemptNo no) {
         note(What::hedge_won, won.at);
 
     Session& s = *t.session;
-    keep_seam(s, t.segment, std::move(won.finished->seam));
+    if (t.segment.run == s.run)
+        s.seams.committed(t.segment, t.result, std::move(won.finished->seam), won.told_headers);
     const SourceInfo& source = t.result.source;
     if (source.duration > Duration::zero()) {
         s.last_duration = std::min(source.duration, kSegmentMax);

@@ -282,7 +282,7 @@ TaskId Impl::accept(Session& s, const Upload& upload, const Sha256& sha256, std:
     if (new_run) {
         s.run += 1;
         s.last_seq = upload.seq;
-        s.has_seam = false;
+        s.seams.forget();
     }
     s.last_seq = first ? upload.seq : std::max(s.last_seq, upload.seq);
     s.has_seq = true;

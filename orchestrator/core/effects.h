@@ -88,7 +88,8 @@ struct Noted {
     What what = What::segment_ok;
     ApiCode code = ApiCode::internal;  // with *_refused
     std::string transcoder;            // its name, where one is concerned
-    // Why, from a closed set. retry: lost, stalled, failed, refused, late, bad_result, transfer.
+    // Why, from a closed set. retry: lost, stalled, failed, refused, late, bad_result, transfer,
+    // headers.
     std::string reason{};
     bool operator==(const Noted&) const = default;
 };

@@ -27,6 +27,7 @@
 #include <vector>
 
 #include "orchestrator/core/orchestrator_core.h"
+#include "orchestrator/core/seam_keeper.h"
 #include "orchestrator/core/task_table.h"
 
 namespace millrace::orchestrator {
@@ -60,10 +61,7 @@ struct Session {
     Duration last_duration{0};  // of its last segment; 0 = none known
     TimePoint started_at;
     std::optional<TimePoint> last_segment_at;
-    SeamContext seam;  // of segment (seam_run, seam_seq)
-    std::uint32_t seam_run = 0;
-    std::uint64_t seam_seq = 0;
-    bool has_seam = false;
+    SeamKeeper seams;
 
     std::vector<Holding> holdings;
     ReservationId primary;                             // its slot; 0 = none

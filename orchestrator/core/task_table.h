@@ -28,10 +28,11 @@ struct Session;
 struct Attempt {
     AttemptNo no;
     Transcoder* at = nullptr;
-    std::uint64_t order = 0;  // of dispatch, over all attempts of this epoch
-    bool second = false;      // started in doubt, beside the one on record
-    bool started = false;     // an engine works, or worked, on it
-    bool watched = false;     // expected to make progress
+    std::uint64_t order = 0;    // of dispatch, over all attempts of this epoch
+    bool second = false;        // started in doubt, beside the one on record
+    bool started = false;       // an engine works, or worked, on it
+    bool watched = false;       // expected to make progress
+    bool told_headers = false;  // made with what the session has pinned
     TaskStage stage = TaskStage::receiving;
     TimePoint dispatched_at;
     TimePoint progressed_at;
@@ -62,6 +63,7 @@ struct Task {
     bool measured = false;
     bool allow_audio_only = false;
     bool discontinuity = false;
+    bool made_again = false;  // once, for its headers
 
     std::uint64_t attempts_made = 0;
     std::uint32_t attempts_spent = 0;  // ended after they had started work

@@ -195,7 +195,7 @@ std::vector<SeamLab::Figures> SeamLab::measure(const Ladder& ladder) {
         request.seam = seam;
         const auto report = media::transcode(bytes, request, keeper, {});
         REQUIRE(report);
-        seam = seam_after(*report);
+        seam = report->seam;
         encode_s += static_cast<double>(report->times.encode_us) / 1e6;
         for (const RenditionReport& r : report->renditions) {
             all[r.index].reports.push_back(r);

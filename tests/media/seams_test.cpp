@@ -161,7 +161,7 @@ TEST_CASE("a first picture too large for the buffer is made again, with the same
     const auto noise = clip(
         {.seconds = 0.6, .size = {320, 180}, .audio = false, .filter = "noise=alls=100:allf=t"});
     const auto [calm, calm_sizes] = one(noise, {});
-    const auto [eager, eager_sizes] = one(noise, {{15'000}, {9'000}});
+    const auto [eager, eager_sizes] = one(noise, {{15'000}, {9'000}, {}, {}});
     CHECK(eager_sizes.front() * 8 < 15'000);
     CHECK(eager.frames == 15);
     CHECK(eager_sizes.size() == 15);

@@ -121,8 +121,10 @@ int exit_code_for(ErrorKind kind) {
     }
 }
 
-// One input; its result goes to `results` or to the terminal.
-int run_one(const TranscodeOptions& options, std::size_t number, nlohmann::json& results) {
+// One input; its result goes to `results` or to the terminal. `seam`: what the one before left, and
+// then what this one leaves.
+int run_one(const TranscodeOptions& options, std::size_t number, SeamContext& seam,
+            nlohmann::json& results) {
     const std::string& input = options.inputs[number];
     FileSource source(input);
     if (!source.good()) {
@@ -131,6 +133,7 @@ int run_one(const TranscodeOptions& options, std::size_t number, nlohmann::json&
     }
     media::TranscodeRequest request{.ladder = options.ladder,
                                     .seq = number,
+                                    .seam = std::exchange(seam, {}),
                                     .limits = options.limits,
                                     .threads = options.threads,
                                     .allow_audio_only = number > 0};
@@ -156,6 +159,7 @@ int run_one(const TranscodeOptions& options, std::size_t number, nlohmann::json&
         std::fprintf(stderr, "transcoder: %s: %s\n", input.c_str(), problem.message.c_str());
         return exit_code_for(problem.kind);
     }
+    seam = report->seam;
     if (!options.json) {
         print_table(input, *report);
         return config::kExitDone;
@@ -177,9 +181,10 @@ int run_transcode(const TranscodeOptions& options) {
         return config::kExitConfig;
     }
     nlohmann::json results = nlohmann::json::array();
+    SeamContext seam;
     int code = config::kExitDone;
     for (std::size_t number = 0; number < options.inputs.size(); ++number) {
-        const int one = run_one(options, number, results);
+        const int one = run_one(options, number, seam, results);
         code = code == config::kExitDone ? one : code;
     }
     if (options.json)

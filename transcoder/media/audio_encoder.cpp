@@ -12,7 +12,7 @@ constexpr int kChannelsMax = 8;
 constexpr std::int64_t kAacBitsPerChannel = 64'000;   // bit/s
 constexpr std::int64_t kOpusBitsPerChannel = 48'000;  // bit/s
 // Frames fed before the first that counts: by then neither codec shows that it started cold.
-constexpr std::int64_t kLeadFrames = 6;
+constexpr std::int64_t kLeadFrames = 12;
 // Frames fed after the last: AAC decides about block lengths by looking at the next frame.
 constexpr std::int64_t kTrailFrames = 1;
 constexpr std::array<int, 12> kAacRates{96000, 88200, 64000, 48000, 44100, 32000,

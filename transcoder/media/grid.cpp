@@ -96,4 +96,17 @@ NominalRate nominal_rate(Rational average, Rational base) {
     return {agree && has_base ? base : average, agree};
 }
 
+NominalRate pinned_rate(const NominalRate& measured, const NominalRate& pinned) {
+    constexpr double kFaster = 1.1;
+    constexpr std::int32_t kDenMax = 1'000'000;
+    const Rational& rate = pinned.rate;
+    if (rate.num <= 0 || rate.den <= 0 || rate.den > kDenMax || rate.value() < 0.1 ||
+        rate.value() > 1000.0)
+        return measured;
+    const bool faster = measured.constant && pinned.constant &&
+                        nearest_common(measured.rate.value()).num > 0 &&
+                        measured.rate.value() > kFaster * rate.value();
+    return faster ? measured : pinned;
+}
+
 }  // namespace millrace::media

@@ -70,4 +70,10 @@ struct NominalRate {
 };
 [[nodiscard]] NominalRate nominal_rate(Rational average, Rational base);
 
+// What the encoders of a segment are told: the rate of the session's first segment, so that
+// parameter sets stay the same however little of the stream was measured, unless the source is
+// clearly faster now: an encoder that was not told would overdraw the decoder's buffer. `pinned` is
+// another machine's word: nonsense is no rate.
+[[nodiscard]] NominalRate pinned_rate(const NominalRate& measured, const NominalRate& pinned);
+
 }  // namespace millrace::media

@@ -195,6 +195,8 @@ Result<void> Muxer::write_video(AVPacket& packet) {
         if (!*passed)
             return {};
     }
+    // Of the pictures that nobody needs FFmpeg makes a box in the init part, but only if there are any.
+    packet.flags &= ~AV_PKT_FLAG_DISPOSABLE;
     packet.time_base = av::kTickBase;
     put_on_clock(packet, *format_->streams[video_]);
     return write(packet, video_);

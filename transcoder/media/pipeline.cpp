@@ -4,6 +4,7 @@
 
 #include "transcoder/media/codec_string.h"
 #include "transcoder/media/display.h"
+#include "transcoder/media/encoder_options.h"
 #include "transcoder/media/limits.h"
 
 namespace millrace::media {
@@ -168,6 +169,7 @@ Result<void> Pipeline::on_audio(av::PacketPtr packet) {
     packet->dts = packet->pts;
     last_audio_ = packet->pts;
     audio_end_ = packet->pts + packet->duration;
+    sound_tail_.add(*packet);
     if (!workshop_) {
         if (early_audio_.size() >= kEarlyAudioMax)
             return error(ErrorKind::bad_input, "too much audio before the first picture");
@@ -234,6 +236,8 @@ SegmentFacts Pipeline::facts_from(const AVFrame* first, Ticks at) {
     facts.first = first_ = at;
     facts.like = first;
     facts.container = demuxer_->container();
+    report_.seam.frame_rate = request_.seam.frame_rate;
+    report_.seam.constant_rate = request_.seam.constant_rate;
     // The grids count from zero of the 33-bit clock, wherever its wraps have been put on the line.
     if (demuxer_->container() == Container::mpegts)
         facts.origin = origin_ = floor_div(at, kWrap) * kWrap;
@@ -244,7 +248,11 @@ SegmentFacts Pipeline::facts_from(const AVFrame* first, Ticks at) {
     const Display display = display_of(*demuxer_->video(), *first, request_.limits);
     facts.display = display.size;
     facts.rotation = display.rotation;
-    facts.rate = demuxer_->video()->rate;
+    facts.rate = pinned_rate(demuxer_->video()->rate,
+                             {request_.seam.frame_rate, request_.seam.constant_rate});
+    // Also when nothing is known of it: the encoders were told something.
+    report_.seam.frame_rate = facts.rate.rate.num > 0 ? facts.rate.rate : told_rate(facts.rate);
+    report_.seam.constant_rate = facts.rate.constant;
     facts.video = demuxer_->video();
     report_.source.size = facts.display;
     return facts;
@@ -343,6 +351,7 @@ void Pipeline::hand_out(Workshop::Done done) {
         report_.warnings.push_back("rendition \"" + finished.report.name + "\": the " +
                                    demuxer_->audio()->label +
                                    " cannot be carried in its container and was encoded as AAC");
+    audio_encoded_ |= finished.audio_encoded;
     add_data(finished);
     findings_.captions_lost += static_cast<int>(finished.captions_lost);
     report_.times.decode_us += finished.times.decode_us;
@@ -408,6 +417,11 @@ Result<TranscodeReport> Pipeline::finish() {
         report_splices(*video_->first());
         MR_TRY(finish_renditions(end));
     }
+    leave(report_.seam, report_.renditions);
+    if (audio_encoded_)
+        report_.seam.sound = sound_tail_.tail(
+            *demuxer_->audio()->parameters,
+            {request_.seam.sound, origin_, demuxer_->container() == Container::mpegts});
     collect_warnings();
     report_.times.total_us = std::chrono::duration_cast<std::chrono::microseconds>(
                                  std::chrono::steady_clock::now() - started_)

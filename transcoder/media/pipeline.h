@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "transcoder/media/packet_queue.h"
+#include "transcoder/media/sound_tail.h"
 #include "transcoder/media/timed_data.h"
 #include "transcoder/media/video_source.h"
 #include "transcoder/media/workshop.h"
@@ -87,6 +88,8 @@ private:
     std::vector<av::PacketPtr> early_audio_;  // until the first picture has come
     std::optional<Ticks> last_audio_;         // decoding time
     Ticks audio_end_ = 0;
+    SoundTailKeeper sound_tail_;
+    bool audio_encoded_ = false;  // by a rendition: the next segment's will want the tail
     bool announced_ = false;
     Findings findings_;
     Progress progress_;

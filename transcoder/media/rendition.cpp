@@ -54,7 +54,9 @@ Rendition::Rendition(const RenditionSpec& spec, std::uint32_t index, const Segme
 
 Result<void> Rendition::open() {
     if (facts_.audio != nullptr)
-        MR_TRY(audio_.open(spec_, *facts_.audio, clock_zero()));
+        MR_TRY(audio_.open(
+            spec_, *facts_.audio, clock_zero(),
+            {request_.seam.sound, facts_.origin, facts_.container == Container::mpegts}));
     if (copy_)
         return {};  // whether it is a copy is known at the end
     if (facts_.like != nullptr)
@@ -290,8 +292,8 @@ Result<Rendition::Finished> Rendition::finish(Ending ending,
         written = std::move(*finished);
     }
     RenditionReport done = report(end, written);
-    return Finished{std::move(done), std::move(written.bytes), times_, captions_lost_,
-                    audio_.recoded()};
+    return Finished{std::move(done), std::move(written.bytes), times_,
+                    captions_lost_,  audio_.encoded(),         audio_.recoded()};
 }
 
 RenditionReport Rendition::report(Ticks end, const Muxer::Written& written) const {

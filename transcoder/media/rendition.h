@@ -42,6 +42,7 @@ public:
         std::vector<std::uint8_t> bytes;
         StageTimes times;               // of this rendition alone
         std::size_t captions_lost = 0;  // pairs that found no place when it was decoded once more
+        bool audio_encoded = false;     // its sound is not the source's own packets
         bool audio_recoded = false;     // it could not be carried over and was encoded as AAC
     };
     struct Ending {

@@ -6,7 +6,7 @@
 namespace millrace::media {
 
 Result<void> RenditionAudio::open(const RenditionSpec& spec, const AVCodecParameters& source,
-                                  Ticks zero) {
+                                  Ticks zero, const SoundBefore& before) {
     AudioSpec wanted = spec.audio;
     if (wanted.mode == AudioMode::none)
         return {};
@@ -23,6 +23,8 @@ Result<void> RenditionAudio::open(const RenditionSpec& spec, const AVCodecParame
         return error(encoder.error().kind,
                      "rendition \"" + spec.name + "\": " + encoder.error().message);
     encoder_ = std::move(*encoder);
+    source_ = &source;
+    before_.emplace(before);
     parameters_ = &encoder_->parameters();
     return {};
 }
@@ -32,6 +34,11 @@ std::string RenditionAudio::codec_string() const {
 }
 
 Result<void> RenditionAudio::push(const AVPacket& packet) {
+    if (before_) {
+        for (const av::PacketPtr& earlier : before_->leading_to(packet.pts, *source_))
+            MR_TRY(encoder_->push(*earlier, true));
+        before_.reset();
+    }
     if (encoder_)
         return encoder_->push(packet);
     if (parameters_ == nullptr)

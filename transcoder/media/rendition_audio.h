@@ -8,22 +8,25 @@
 // Thread: its owner's.
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "transcoder/media/audio_encoder.h"
+#include "transcoder/media/sound_tail.h"
 
 namespace millrace::media {
 
 class RenditionAudio {
 public:
-    // `zero`: where the container's clock begins. `source` must live on.
+    // `zero`: where the container's clock begins. `source` and the tail in `before` must live on.
     [[nodiscard]] Result<void> open(const RenditionSpec& spec, const AVCodecParameters& source,
-                                    Ticks zero);
+                                    Ticks zero, const SoundBefore& before);
 
     // Of what will be written; null: no audio.
     [[nodiscard]] const AVCodecParameters* parameters() const { return parameters_; }
     [[nodiscard]] std::string codec_string() const;
+    [[nodiscard]] bool encoded() const { return encoder_ != nullptr; }
     [[nodiscard]] bool recoded() const { return recoded_; }
 
     // A packet of the source. Another reference to it is taken.
@@ -34,6 +37,8 @@ public:
 private:
     const AVCodecParameters* parameters_ = nullptr;
     std::unique_ptr<AudioEncoder> encoder_;  // null: carried over
+    const AVCodecParameters* source_ = nullptr;
+    std::optional<SoundBefore> before_;  // until the first packet
     std::vector<av::PacketPtr> carried_;
     bool recoded_ = false;
 };

@@ -62,8 +62,7 @@ Result<void> SoundLine::take(const AVFrame& frame, bool before) {
     place(frame, before);
     ++frames_;
     length_ += static_cast<double>(frame.nb_samples) * rate_ / in_rate_;
-    if (!before && own_ == 0.0 &&
-        frames_ <= (decoder_->codec_id == AV_CODEC_ID_MP3 ? kSpoiledFramesMp3 : 1))
+    if (frames_ <= (decoder_->codec_id == AV_CODEC_ID_MP3 ? kSpoiledFramesMp3 : 1))
         spoiled_ = std::llround(length_);
     return resample(&frame);
 }

@@ -5,7 +5,7 @@
 // Promises: gaps in the source are silence of their length. Where the sound begins is an average
 // over all timestamps, which takes their rounding out. The first frame after a cold start lacks its
 // predecessor (all codecs here overlap their frames), so it is replaced by what follows it,
-// mirrored, unless sound from before was given.
+// mirrored: one of the segment before where sound from there was given.
 // Thread: its owner's.
 
 #include <memory>

@@ -81,7 +81,11 @@ std::optional<Ticks> VideoEncoder::delay() const {
 // run ahead. (What encoders say themselves is not always set: x265's after very few pictures.)
 Ticks VideoEncoder::decoded_at(std::int64_t packet) const {
     const std::int64_t shown = packet - reorder();
-    return shown < 0 ? times_.front() + shown * step_ : times_[static_cast<std::size_t>(shown)];
+    if (shown >= 0)
+        return times_[static_cast<std::size_t>(shown)];
+    // No further than pictures really are apart, or it would be before the end of the last segment.
+    const Ticks step = times_.size() > 1 ? std::min(step_, times_[1] - times_[0]) : step_;
+    return times_.front() + shown * step;
 }
 
 // The first packet was more than the decoder's buffer may be asked for.

@@ -1,3 +1,5 @@
+#include "common/wire/codec.h"
+
 #include "common/base/rng.h"
 #include "common/wire/engine_codec.h"
 #include "tests/support/catch.h"
@@ -12,6 +14,7 @@ EngineTask sample_task() {
     task.seq = 42;
     task.seam.vbv_fill_bits = {1000, 2000};
     task.seam.rate_factors_milli = {23'000, 17'500};
+    task.seam.sound = {{7}, {{90'000, {1, 2, 3}}}};
     task.limits.frames = 77;
     task.limits.picture = {1920, 1080};
     task.allow_audio_only = true;
@@ -32,6 +35,7 @@ TranscodeReport sample_report() {
     report.skipped = {{0, "P240p30fps16x9", "because"}};
     report.warnings = {"careful"};
     report.times.decode_us = 9;
+    report.seam = {{0, 1'000'000}, {0, 23'000}, {{7}, {{90'000, {1, 2, 3}}}}, {}};
     return report;
 }
 
@@ -61,6 +65,26 @@ TEST_CASE("every message from an engine comes back as it was", "[engine][wire]")
     }
 }
 
+TEST_CASE("the longest report that an engine may make fits into a message", "[engine][wire]") {
+    const std::string sentence(1024, 'x');
+    TranscodeReport report = sample_report();
+    report.skipped.assign(kRenditionsMax, {0, "P240p30fps16x9", sentence});
+    report.warnings.assign(16, sentence);
+    report.splices.resize(kSplicesMax);
+    for (SpliceMarker& splice : report.splices)
+        splice.section.resize(kSpliceBytesMax, 1);
+    report.seam.sound.packets.assign(
+        kSoundPacketsMax, {1, std::vector<std::uint8_t>(kSoundBytesMax / kSoundPacketsMax)});
+    const auto engine = decode_from_engine(encode(FromEngine(EngineFinished{report})));
+    REQUIRE(engine);
+    CHECK(*engine == FromEngine(EngineFinished{report}));
+    TaskFinished finished{TaskId{1}, AttemptNo{1}, report, report.seam};
+    const auto lane = decode_from_transcoder(encode(FromTranscoder{{}, finished}));
+    REQUIRE(lane);
+    finished.report.seam = {};
+    CHECK((std::get<FromTranscoder>(*lane).message == ToOrchestrator(finished)));
+}
+
 TEST_CASE("damaged messages from an engine are errors, never more", "[engine][wire]") {
     const auto good = encode(FromEngine(EngineFinished{sample_report()}));
     Rng rng(1);
@@ -82,7 +106,7 @@ TEST_CASE("a frame's head is refused when it breaks a bound", "[engine]") {
     const FrameHead bytes{FrameType::bytes, 0, 256 * 1024};
     CHECK(engine::unpack(engine::pack(bytes)) == bytes);
     for (const FrameHead& wrong :
-         {FrameHead{FrameType::message, 0, 0}, FrameHead{FrameType::message, 64 * 1024 + 1, 0},
+         {FrameHead{FrameType::message, 0, 0}, FrameHead{FrameType::message, 128 * 1024 + 1, 0},
           FrameHead{FrameType::message, 8, 8}, FrameHead{FrameType::bytes, 0, 256 * 1024 + 1},
           FrameHead{static_cast<FrameType>(3), 8, 0}})
         CHECK_FALSE(engine::unpack(engine::pack(wrong)));

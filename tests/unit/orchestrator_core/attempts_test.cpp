@@ -488,7 +488,9 @@ TEST_CASE("the seam of a segment is handed to the next one", "[orchestrator][att
     t.manner.never_starts = true;
     const TaskId task = world.accept("s", 1);
     world.run_for(10ms);
-    TaskFinished done{task, AttemptNo{1}, report(small_ladder()), {{11, 22}, {23'000, 18'000}}};
+    TaskFinished done{
+        task, AttemptNo{1}, report(small_ladder()), {{11, 22}, {23'000, 18'000}, {}, {}}};
+    done.seam.sound.packets = {{1920, {1, 2, 3}}};
     world.call([&](OrchestratorCore& c, TimePoint now) {
         for (const RenditionReport& r : done.report.renditions)
             c.rendition_received({task, AttemptNo{1}, Direction::to_orchestrator, r.index}, t.key,
@@ -502,5 +504,6 @@ TEST_CASE("the seam of a segment is handed to the next one", "[orchestrator][att
     REQUIRE(t.dispatched.size() == 3);
     CHECK(t.dispatched[1].seam == done.seam);
     CHECK(t.dispatched[2].seam.vbv_fill_bits.empty());  // something else comes in between
+    CHECK(t.dispatched[2].seam.sound.packets.empty());
     CHECK(t.dispatched[2].seam.rate_factors_milli == done.seam.rate_factors_milli);
 }

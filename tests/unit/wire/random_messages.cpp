@@ -147,9 +147,24 @@ SkippedRendition any_skipped(Rng& rng) {
             any_name(rng, wire::kRenditionNameBytesMax), any_text(rng, wire::kSentenceBytesMax)};
 }
 
+SoundTail any_sound(Rng& rng) {
+    SoundTail tail;
+    tail.packets = any_list(rng, kSoundPacketsMax, [](Rng& r) {
+        const std::int64_t at = any_positive(r) % kSoundTimeMax;
+        return SoundPacket{r.chance(0.5) ? at : -at,
+                           std::vector<std::uint8_t>(1 + r.below(kSoundBytesMax / kSoundPacketsMax),
+                                                     static_cast<std::uint8_t>(r.next()))};
+    });
+    if (!tail.packets.empty())
+        tail.format = any_hash(rng);
+    return tail;
+}
+
 SeamContext any_seam(Rng& rng) {
     return {any_list(rng, kRenditionsMax, any_positive),
-            any_list(rng, kRenditionsMax, any_positive32)};
+            any_list(rng, kRenditionsMax, any_positive32), any_sound(rng),
+            rng.chance(0.5) ? Rational{1 + any_positive32(rng) / 2, 25} : Rational{},
+            rng.chance(0.5)};
 }
 
 std::optional<ReceiptStub> any_receipt(Rng& rng) {

@@ -115,6 +115,16 @@ TEST_CASE("values that make no sense are refused", "[wire]") {
     CHECK(with([](Dispatch& d) { d.cost.encode_pixels = -1; }));
     CHECK(with([](Dispatch& d) { d.seam.vbv_fill_bits = {-1}; }));
     CHECK(with([](Dispatch& d) { d.seam.rate_factors_milli = {-1}; }));
+    const std::vector<std::uint8_t> byte{1};
+    CHECK(with([](Dispatch& d) { d.seam.sound.packets = {{0, {}}}; }));
+    CHECK(with([&](Dispatch& d) { d.seam.sound.packets = {{kSoundTimeMax + 1, byte}}; }));
+    CHECK(with([&](Dispatch& d) { d.seam.sound.packets = {{-kSoundTimeMax - 1, byte}}; }));
+    CHECK(with([&](Dispatch& d) {
+        d.seam.sound.packets.assign(kSoundPacketsMax + 1, SoundPacket{0, byte});
+    }));
+    CHECK(with([](Dispatch& d) {
+        d.seam.sound.packets = {{0, std::vector<std::uint8_t>(kSoundBytesMax)}, {1, {1}}};
+    }));
 }
 
 TEST_CASE("a chunk that ends before it begins is refused", "[wire]") {

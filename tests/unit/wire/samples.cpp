@@ -114,6 +114,9 @@ Dispatch dispatch() {
     dispatch.cost = cost();
     dispatch.seam.vbv_fill_bits = {1'000'000, 0};
     dispatch.seam.rate_factors_milli = {23'000, 0};
+    dispatch.seam.frame_rate = {30000, 1001};
+    dispatch.seam.constant_rate = true;
+    dispatch.seam.sound = {counting(9), {{-1920, {0xff, 0xf1}}, {0, {0x21}}}};
     return dispatch;
 }
 
@@ -140,7 +143,7 @@ std::vector<Sample<FromTranscoder>> transcoder_samples() {
           TaskFinished{kTask,
                        kAttempt,
                        report(),
-                       {{9000, 0}, {23'500, 0}},
+                       {{9000, 0}, {23'500, 0}, {}, {}},
                        ReceiptStub{{1'764'240'000'000}, "millrace 0.1", "cpu", {1, 2, 3}}}}},
         {"task_failed",
          {kFence, TaskFailed{kTask, kAttempt, ErrorKind::device, "encoder gone", true, true}}},
