@@ -47,6 +47,15 @@ bool capped(const RenditionSpec& spec) {
     return spec.quality > 0;
 }
 
+bool hevc(const RenditionSpec& spec) {
+    return spec.codec == VideoCodec::hevc;
+}
+
+// Bare pictures, one after the other.
+std::string bare(const RenditionSpec& spec) {
+    return hevc(spec) ? "hevc" : "h264";
+}
+
 }  // namespace
 
 std::vector<std::int64_t> picture_bytes(const std::vector<std::uint8_t>& video) {
@@ -85,8 +94,13 @@ SeamLab::~SeamLab() {
 
 std::string SeamLab::encoder(const RenditionSpec& spec) const {
     std::ostringstream out;
-    out << " -c:v libx264 -preset veryfast -threads 1 -g 1000000 -keyint_min 500000 -forced-idr 1"
-        << " -maxrate " << spec.bitrate << " -bufsize " << (capped(spec) ? 2 : 1) * spec.bitrate;
+    if (hevc(spec))
+        out << " -c:v libx265 -preset veryfast -x265-params "
+               "log-level=none:open-gop=0:keyint=-1:min-keyint=1000000:pools=none -forced-idr 1";
+    else
+        out << " -c:v libx264 -preset veryfast -threads 1 -g 1000000 -keyint_min 500000"
+               " -forced-idr 1";
+    out << " -maxrate " << spec.bitrate << " -bufsize " << (capped(spec) ? 2 : 1) * spec.bitrate;
     if (capped(spec))
         out << " -crf " << spec.quality;
     else
@@ -115,15 +129,15 @@ void SeamLab::prepare(const RenditionSpec& spec, Size size) {
     std::string colds;
     for (std::size_t n = 0; n + 1 < first_.size(); ++n) {
         joins += (joins.empty() ? "eq(n," : "+eq(n,") + std::to_string(first_[n]) + ")";
-        const std::string cold = path("cold-" + std::to_string(n) + ".h264");
+        const std::string cold = path("cold-" + std::to_string(n));
         output_of("ffmpeg -nostdin -v error -y -i " + scaled + " -vf trim=start_frame=" +
                   std::to_string(first_[n]) + ":end_frame=" + std::to_string(first_[n + 1]) +
-                  ",setpts=PTS-STARTPTS" + encoder(spec) + " -f h264 " + cold);
+                  ",setpts=PTS-STARTPTS" + encoder(spec) + " -f " + bare(spec) + " " + cold);
         colds += " " + cold;
     }
-    output_of("cat" + colds + " > " + path("cold.h264"));
+    output_of("cat" + colds + " > " + path("cold"));
     output_of("ffmpeg -nostdin -v error -y -i " + scaled + encoder(spec) +
-              " -force_key_frames 'expr:" + joins + "' -f h264 " + path("reference.h264"));
+              " -force_key_frames 'expr:" + joins + "' -f " + bare(spec) + " " + path("reference"));
 }
 
 std::vector<double> SeamLab::psnr(const std::string& file, Size size) const {
@@ -208,11 +222,12 @@ std::vector<SeamLab::Figures> SeamLab::measure(const Ladder& ladder) {
         const RenditionSpec& spec = ladder[index];
         const Size size = figures.reports.front().size;
         figures.what = name_ + " " + std::to_string(size.height) + "p " +
-                       std::to_string(spec.bitrate / 1000) + "k" + (capped(spec) ? " capped" : "");
+                       std::to_string(spec.bitrate / 1000) + "k" + (hevc(spec) ? " hevc" : "") +
+                       (capped(spec) ? " capped" : "");
         write(path("ours.ts"), figures.joined);
         prepare(spec, size);
-        figures.reference = judge(path("reference.h264"), spec, size, nullptr);
-        figures.cold = judge(path("cold.h264"), spec, size, &figures.reference);
+        figures.reference = judge(path("reference"), spec, size, nullptr);
+        figures.cold = judge(path("cold"), spec, size, &figures.reference);
         figures.ours = judge(path("ours.ts"), spec, size, &figures.reference);
         figures.ours.cpu_s = encode_s;  // of all renditions together
     }

@@ -48,7 +48,7 @@ public:
     struct Figures {
         std::string what;
         Stream reference;  // one encoder for all
-        Stream cold;       // libx264 by ffmpeg, cold at every join
+        Stream cold;       // the same encoder by ffmpeg, cold at every join
         Stream ours;
         std::vector<RenditionReport> reports;  // ours, a segment each
         std::vector<std::uint8_t> joined;      // ours

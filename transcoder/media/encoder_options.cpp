@@ -127,10 +127,8 @@ void set_x265(const EncoderSettings& settings, AVCodecContext& context, av::Opti
     context.keyint_min = -1;
     // All-intra by asking for each picture: told beforehand, x265 would name a profile that few
     // players take.
-    std::string params = "log-level=none:info=0:open-gop=0:keyint=-1:min-keyint=1000000:pools=none";
-    if (is_constant_bitrate(spec))
-        params += ":strict-cbr=1";
-    options.set("x265-params", params);
+    options.set("x265-params",
+                "log-level=none:info=0:open-gop=0:keyint=-1:min-keyint=1000000:pools=none");
 }
 
 // libvpx and libaom have their options in common: CQ is a quality with a ceiling.

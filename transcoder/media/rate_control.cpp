@@ -3,12 +3,20 @@
 #include <algorithm>
 #include <cmath>
 
+extern "C" {
+#include <libavutil/intreadwrite.h>
+}
+
 namespace millrace::media {
 namespace {
 
 constexpr std::int64_t kFirstFillPermille = 900;    // of the buffer; x264's own
 constexpr std::int64_t kAssumedFillPermille = 500;  // in mid-session
 constexpr int kSlack = 2;
+// libx265 keeps its buffer above one half whatever happens.
+constexpr double kFullnessX265 = 0.75;
+// Its quantisers, weighted by the bits they cost, are that far above the factor (measured: 1 to 2.5).
+constexpr double kQuantiserOverFactorX265 = 1.5;
 // Below it the last segment may have been all but black and tells nothing about this one.
 constexpr double kQuickFactorMin = 8.0;
 constexpr double kCarefulFactor = 20.0;  // coarse enough for libx264 to rein in noise from there
@@ -38,7 +46,32 @@ RateControl::RateControl(const EncoderSettings& settings)
       before_(settings.before) {}
 
 bool RateControl::steers() const {
-    return spec_->codec == VideoCodec::h264 && spec_->bitrate > 0 && spec_->quality <= 0;
+    const bool has_factor = spec_->codec == VideoCodec::h264 || spec_->codec == VideoCodec::hevc;
+    return has_factor && spec_->bitrate > 0 && spec_->quality <= 0;
+}
+
+std::optional<double> RateControl::known_factor() const {
+    if (before_.rate_factor_milli <= 0)
+        return std::nullopt;
+    return before_.rate_factor_milli / 1000.0;
+}
+
+RateSteering::Aim RateControl::aim() const {
+    RateSteering::Aim aim{spec_->bitrate, rate_.value(), size_.pixels(),
+                          spec_->gop_ms == kGopIntra};
+    if (spec_->codec == VideoCodec::hevc)
+        aim.fullness = kFullnessX265;
+    return aim;
+}
+
+// libx265 is not told another factor when the buffer made it coarser, and its first segment has none:
+// the quantiser tells what it comes to.
+double RateControl::factor_of(const AVPacket& packet) const {
+    std::size_t size = 0;
+    const std::uint8_t* stats = av_packet_get_side_data(&packet, AV_PKT_DATA_QUALITY_STATS, &size);
+    if (spec_->codec != VideoCodec::hevc || stats == nullptr || size < 4)
+        return steering_->factor();
+    return static_cast<double>(AV_RL32(stats)) / FF_QP2LAMBDA - kQuantiserOverFactorX265;
 }
 
 void RateControl::set_up(Start start, AVCodecContext& context, av::Options& options) {
@@ -48,20 +81,38 @@ void RateControl::set_up(Start start, AVCodecContext& context, av::Options& opti
         return;
     found_ = fill_found(before_, context.rc_buffer_size);
     bucket_.emplace(spec_->bitrate, context.rc_buffer_size, found_);
-    if (spec_->codec != VideoCodec::h264)
+    if (spec_->codec == VideoCodec::hevc)
+        set_up_x265(context, options);
+    if (spec_->codec == VideoCodec::h264)
+        set_up_x264(start, context, options);
+}
+
+void RateControl::set_up_x265(AVCodecContext& context, av::Options& options) {
+    const double fullness = static_cast<double>(found_) / context.rc_buffer_size;
+    const bool cold = steers() && !known_factor();
+    const std::string params = ":vbv-init=" + std::to_string(std::clamp(fullness, 0.001, 1.0)) +
+                               (cold ? ":strict-cbr=1" : "");
+    MR_CHECK(av_dict_set(options.address(), "x265-params", params.c_str(), AV_DICT_APPEND) >= 0,
+             "out of memory");
+    if (!steers())
         return;
+    steering_.emplace(aim(), known_factor());
+    if (cold)
+        return;
+    options.set("crf", std::to_string(steering_->factor()));
+    context.bit_rate = 0;
+    context.rc_min_rate = 0;
+}
+
+void RateControl::set_up_x264(Start start, AVCodecContext& context, av::Options& options) {
     context.rc_initial_buffer_occupancy = static_cast<int>(found_);
     if (!steers())
         return;
-    const RateSteering::Aim aim{spec_->bitrate, rate_.value(), size_.pixels(),
-                                spec_->gop_ms == kGopIntra};
-    auto known = before_.rate_factor_milli > 0
-                     ? std::optional<double>(before_.rate_factor_milli / 1000.0)
-                     : std::nullopt;
+    auto known = known_factor();
     slack_ = start == Start::quick && known.value_or(0) >= kQuickFactorMin;
     if (start == Start::careful)
         known = std::max(known.value_or(0), kCarefulFactor);
-    steering_.emplace(aim, known);
+    steering_.emplace(aim(), known);
     options.set("crf", std::to_string(steering_->factor()));
     context.bit_rate = 0;
     context.rc_min_rate = 0;
@@ -75,7 +126,7 @@ void RateControl::set_up(Start start, AVCodecContext& context, av::Options& opti
 // FFmpeg's libx264 hands a changed buffer or factor to x264 before the next picture; x264 then cuts
 // its fill down to the buffer's size.
 void RateControl::opened(AVCodecContext& context) const {
-    if (steering_ && !slack_)
+    if (steering_ && !slack_ && spec_->codec == VideoCodec::h264)
         context.rc_buffer_size = static_cast<int>(bucket_->size());
 }
 
@@ -95,8 +146,10 @@ void RateControl::encoded(AVCodecContext& context, const AVPacket& packet) {
         return;
     const double step = 1 / rate_.value();
     const double fullness = bucket_->fill_after(step) / static_cast<double>(bucket_->size());
-    steering_->encoded(bits_of(packet), (packet.flags & AV_PKT_FLAG_KEY) != 0,
-                       packets_ == 1 ? step : apart, std::clamp(fullness, 0.0, 1.0));
+    steering_->encoded({bits_of(packet), factor_of(packet), (packet.flags & AV_PKT_FLAG_KEY) != 0,
+                        packets_ == 1 ? step : apart, std::clamp(fullness, 0.0, 1.0)});
+    if (spec_->codec != VideoCodec::h264)
+        return;
     av_opt_set_double(context.priv_data, "crf", steering_->factor(), 0);
     let_go_of_slack(context);
 }

@@ -5,9 +5,11 @@
 // Modes of a rendition (contract.md, section 3)
 // - quality alone, or neither: constant rate factor, no buffer.
 // - quality and bitrate: constant rate factor under a ceiling, with a buffer.
-// - bitrate alone: libx264's factor is steered (rate_steering.h), with a buffer; other encoders use
-//   their own bitrate mode, which starts cold with every segment.
-// The buffer's fill is handed to libx264 alone: FFmpeg 5.1 cannot tell it to the others.
+// - bitrate alone: the rate factor of libx264 and libx265 is steered (rate_steering.h), with a buffer;
+//   libx264's from picture to picture, libx265's from segment to segment, as FFmpeg 5.1 cannot tell
+//   it another one under way. Its own bitrate mode makes a session's first segment. Other encoders
+//   use their own bitrate mode, which starts cold with every segment.
+// The buffer's fill is handed to these two: FFmpeg 5.1 cannot tell it to the others.
 //
 // Where the fill is not known, a segment with a known rate factor is assumed to find half a buffer,
 // one with nothing at all (a session's first) what x264 assumes.
@@ -50,6 +52,11 @@ public:
 private:
     void let_go_of_slack(AVCodecContext& context) const;
     [[nodiscard]] bool steers() const;
+    void set_up_x264(Start start, AVCodecContext& context, av::Options& options);
+    void set_up_x265(AVCodecContext& context, av::Options& options);
+    [[nodiscard]] std::optional<double> known_factor() const;
+    [[nodiscard]] RateSteering::Aim aim() const;
+    [[nodiscard]] double factor_of(const AVPacket& packet) const;
 
     const RenditionSpec* spec_;
     Size size_;

@@ -11,11 +11,8 @@ constexpr double kFactorsPerHalf = 6.0;  // x264: six steps of the quantiser dou
 constexpr double kMemory = 3.0;          // seconds after which a picture counts for 1/e
 constexpr double kGuessWeight = 0.1;     // seconds of video that a guessed factor counts for
 constexpr double kKeySpread = 2.0;       // seconds: the usual distance of key pictures
-// How much more is wanted per fullness, and the fullness at which the bitrate itself is wanted:
-// room for a key picture below, room for quiet scenes above.
-constexpr double kPull = 3.0;
-constexpr double kFullnessAim = 0.55;
-constexpr double kWantedMin = 0.3;  // of the bitrate
+constexpr double kPull = 3.0;            // how much more is wanted per fullness
+constexpr double kWantedMin = 0.3;       // of the bitrate
 // Where a guess starts: this factor at that many bits per pixel suits ordinary film.
 constexpr double kGuessFactor = 20.0;
 constexpr double kGuessBitsPerPixel = 0.2;
@@ -56,12 +53,13 @@ double RateSteering::spread(double cost, bool key, double seconds) {
     return cost + told;
 }
 
-void RateSteering::encoded(std::int64_t bits, bool key, double seconds, double fullness) {
-    const double fade = std::exp(-seconds / kMemory);
-    const double more = 1.0 + kPull * (fullness - kFullnessAim);
-    cost_ = fade * cost_ + spread(static_cast<double>(bits) * scale(factor_), key, seconds);
-    wanted_ =
-        fade * wanted_ + static_cast<double>(aim_.bitrate) * seconds * std::max(kWantedMin, more);
+void RateSteering::encoded(const Coded& picture) {
+    const double fade = std::exp(-picture.seconds / kMemory);
+    const double more = 1.0 + kPull * (picture.fullness - aim_.fullness);
+    const double cost = static_cast<double>(picture.bits) * scale(picture.factor);
+    cost_ = fade * cost_ + spread(cost, picture.key, picture.seconds);
+    wanted_ = fade * wanted_ +
+              static_cast<double>(aim_.bitrate) * picture.seconds * std::max(kWantedMin, more);
     factor_ = within(kFactorsPerHalf * std::log2(std::max(cost_, 1.0) / std::max(wanted_, 1.0)));
 }
 

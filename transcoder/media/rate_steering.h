@@ -28,6 +28,9 @@ public:
         double pictures_per_second = 0;  // above 0; a hint
         std::int64_t pixels = 0;         // of a picture, above 0
         bool only_keys = false;
+        // Of the decoder's buffer, at which the bitrate itself is wanted: room for a key picture
+        // below, room for quiet scenes above.
+        double fullness = 0.55;
     };
     static constexpr double kFactorMin = 4.0;
     static constexpr double kFactorMax = 45.0;
@@ -38,9 +41,14 @@ public:
 
     // For the next picture.
     [[nodiscard]] double factor() const { return factor_; }
-    // A picture came out, encoded with factor(). `seconds`: since the one before. `fullness` of the
-    // decoder's buffer now, 0..1.
-    void encoded(std::int64_t bits, bool key, double seconds, double fullness);
+    struct Coded {
+        std::int64_t bits = 0;
+        double factor = 0;  // it was encoded with
+        bool key = false;
+        double seconds = 0;   // since the one before
+        double fullness = 0;  // of the decoder's buffer now, 0..1
+    };
+    void encoded(const Coded& picture);
 
 private:
     [[nodiscard]] double spread(double cost, bool key, double seconds);

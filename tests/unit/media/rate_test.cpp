@@ -19,8 +19,8 @@ double hold(RateSteering& steering, VbvBucket& bucket, double cost, int pictures
         const double picture = cost * (key ? 8 : 1) * std::exp2(-steering.factor() / 6);
         bucket.take(std::llround(picture), kStep);
         bits += picture;
-        steering.encoded(std::llround(picture), key, kStep,
-                         std::max(0.0, bucket.fill_after(kStep) / 1e6));
+        steering.encoded({std::llround(picture), steering.factor(), key, kStep,
+                          std::max(0.0, bucket.fill_after(kStep) / 1e6)});
     }
     return bits / (pictures * kStep);
 }
