@@ -1,6 +1,7 @@
 """What the orchestrator keeps on disk: full and broken disks, kill -9 at any instant, backups on another directory.
 
 MILLRACE_CRASHES=N: that many kills instead of a few (battery 16 asks for 200; about 8 s each), and a hundred inside commits.
+MILLRACE_CROWD=N: that many transcoders join again after a kill instead of a few (battery 16 asks for 200: 3 GiB, 3 min).
 """
 
 import os
@@ -22,6 +23,7 @@ from integration.test_faults import Broadcaster
 CRASHES = int(os.environ.get("MILLRACE_CRASHES", "3"))
 STORAGE_EXIT = 74
 COMMIT_CALLS = range(1, 26) if CRASHES > 3 else (1, 4)  # of a kind: the writes, or the syncs, of the database's log
+CROWD = int(os.environ.get("MILLRACE_CROWD", "6"))  # transcoders that join again at once
 BACK_WITHIN_S = 3 if CRASHES > 3 else 10  # after a start until segments are dispatched; CI machines are slow
 
 try:
@@ -193,6 +195,27 @@ class Storage(ClusterCase):
                 with self.subTest(place=place, nth=nth):
                     longest = max(longest, self.killed_once(orchestrator, transcoder, expected, kill))
         print(f"{len(disk.DyingDisk.PLACES) * len(COMMIT_CALLS)} kills in a commit: dispatching at most {longest:.1f} s after the start")
+
+    def test_a_crowd_of_transcoders_is_back_after_a_kill(self):
+        cluster = self.new_cluster()
+        orchestrator = cluster.orchestrator()
+        token = orchestrator.join_token()
+        names = {cluster.transcoder(orchestrator, slots=1, tokens=[token]).name for _ in range(CROWD)}
+        opened = self.session(orchestrator, TINY)
+        self.assertEqual(self.pushed(orchestrator, opened["stream"], range(2)), ([0, 1], None))
+
+        def ready():
+            return {t["name"] for t in orchestrator.status()["transcoders"] if t["state"] == "ready"}
+
+        orchestrator.kill()
+        orchestrator.start()
+        since = time.monotonic()
+        headers = {"Authorization": f"Bearer {opened['token']}"}
+        eventually(lambda: orchestrator.push(opened["stream"], "2.ts", self.clips[2], headers=headers).status == 200,
+                   BACK_WITHIN_S, "a segment is answered")
+        answered = time.monotonic() - since
+        eventually(lambda: ready() == names, 30, "everybody is back")
+        print(f"{CROWD} transcoders: a segment answered {answered:.1f} s after the start, all back after {time.monotonic() - since:.1f} s")
 
     def test_numbers_go_on_after_a_kill_with_a_discontinuity(self):
         _, orchestrator, transcoder = self.start()
