@@ -89,6 +89,11 @@ enum DataStreams {
   drop @1;
 }
 
+enum Scaling {
+  direct @0;    # from the decoded picture
+  cascaded @1;  # from the next larger rendition of the ladder, where there is one of the same format
+}
+
 # ---- small values ------------------------------------------------------------------------------------
 
 # A fraction that is not negative.
@@ -132,6 +137,7 @@ struct RenditionSpec {
   upscale @14 :Upscale = allow;
   bypass @15 :Bypass;
   data @16 :DataStreams;
+  scaling @17 :Scaling;       # an earlier minor scales directly: other pictures of the same size
 }
 
 # Ordered; a rendition's place in it, from 0, is its index everywhere. 1..8 renditions in a dispatch.

@@ -269,6 +269,7 @@ void read_choices(ObjectReader& in, RenditionSpec& spec) {
     spec.upscale = in.word("upscale", kUpscaleWords, Upscale::allow);
     spec.bypass = in.word("bypass", kBypassWords, Bypass::never);
     spec.data = in.word("data", kDataWords, DataStreams::pass);
+    spec.scaling = in.word("scaling", kScalingWords, Scaling::direct);
     spec.preset = in.text("preset", "");
     if (!spec.preset.empty() &&
         std::find(kPresetWords.begin(), kPresetWords.end(), spec.preset) == kPresetWords.end())

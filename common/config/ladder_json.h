@@ -19,6 +19,7 @@
 //   upscale       "allow" (default) "never"
 //   bypass        "never" (default) "if-fits"
 //   data          "pass" (default) "drop"
+//   scaling       "direct" (default) "cascaded"
 // null means "not given". Unknown keys, wrong types and values outside their range are mistakes;
 // all of them are reported. Whether this version can do what the ladder asks is another question,
 // put by whoever accepts a ladder to common/domain/supported.h.

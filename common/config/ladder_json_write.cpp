@@ -55,6 +55,8 @@ Json rendition_json(const RenditionSpec& spec) {
         out["bypass"] = word_of(kBypassWords, spec.bypass);
     if (spec.data != DataStreams::pass)
         out["data"] = word_of(kDataWords, spec.data);
+    if (spec.scaling != Scaling::direct)
+        out["scaling"] = word_of(kScalingWords, spec.scaling);
     return out;
 }
 

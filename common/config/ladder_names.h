@@ -39,6 +39,8 @@ inline constexpr Words<Bypass, 2> kBypassWords{
     {{"never", Bypass::never}, {"if-fits", Bypass::if_fits}}};
 inline constexpr Words<DataStreams, 2> kDataWords{
     {{"pass", DataStreams::pass}, {"drop", DataStreams::drop}}};
+inline constexpr Words<Scaling, 2> kScalingWords{
+    {{"direct", Scaling::direct}, {"cascaded", Scaling::cascaded}}};
 inline constexpr std::array<std::string_view, 16> kPresetWords{
     "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower",
     "veryslow",  "p1",        "p2",       "p3",     "p4",   "p5",     "p6",   "p7"};

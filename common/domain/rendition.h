@@ -31,6 +31,8 @@ enum class AudioMode : std::uint8_t { copy, encode, none };
 enum class Upscale : std::uint8_t { never, allow };
 enum class Bypass : std::uint8_t { never, if_fits };
 enum class DataStreams : std::uint8_t { pass, drop };
+// cascaded: from the next larger rendition of the ladder, where there is one of the same format.
+enum class Scaling : std::uint8_t { direct, cascaded };
 
 [[nodiscard]] std::string_view to_string(VideoCodec codec);
 [[nodiscard]] std::string_view to_string(AudioCodec codec);
@@ -69,6 +71,7 @@ struct RenditionSpec {
     Upscale upscale = Upscale::allow;
     Bypass bypass = Bypass::never;
     DataStreams data = DataStreams::pass;
+    Scaling scaling = Scaling::direct;
     bool operator==(const RenditionSpec&) const = default;
 };
 

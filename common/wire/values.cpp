@@ -70,6 +70,10 @@ constexpr EnumTable<DataStreams, schema::DataStreams, 2> kDataStreams{{
     {DataStreams::pass, schema::DataStreams::PASS},
     {DataStreams::drop, schema::DataStreams::DROP},
 }};
+constexpr EnumTable<Scaling, schema::Scaling, 2> kScalings{{
+    {Scaling::direct, schema::Scaling::DIRECT},
+    {Scaling::cascaded, schema::Scaling::CASCADED},
+}};
 
 constexpr std::int32_t kColorDepthMax = 16;  // bits
 constexpr std::int32_t kQualityMax = 63;     // CRF
@@ -134,6 +138,7 @@ void put(schema::RenditionSpec::Builder out, const RenditionSpec& spec) {
     out.setUpscale(to_wire(kUpscales, spec.upscale));
     out.setBypass(to_wire(kBypasses, spec.bypass));
     out.setData(to_wire(kDataStreams, spec.data));
+    out.setScaling(to_wire(kScalings, spec.scaling));
 }
 
 RenditionSpec get(schema::RenditionSpec::Reader in) {
@@ -157,6 +162,7 @@ RenditionSpec get(schema::RenditionSpec::Reader in) {
     spec.upscale = known(kUpscales, in.getUpscale(), "RenditionSpec.upscale");
     spec.bypass = known(kBypasses, in.getBypass(), "RenditionSpec.bypass");
     spec.data = known(kDataStreams, in.getData(), "RenditionSpec.data");
+    spec.scaling = known(kScalings, in.getScaling(), "RenditionSpec.scaling");
     return spec;
 }
 

@@ -25,9 +25,9 @@ ENCODERS = {
 }
 
 
-def quality(made, source):
+def quality(made, source, scale=SCALE):
     """PSNR in dB and SSIM of `made` against the source scaled by ffmpeg."""
-    graph = (f"[1:v]{SCALE},setpts=PTS-STARTPTS,split[a][b];[0:v]setpts=PTS-STARTPTS,split[c][d];[c][a]psnr;[d][b]ssim")
+    graph = (f"[1:v]{scale},setpts=PTS-STARTPTS,split[a][b];[0:v]setpts=PTS-STARTPTS,split[c][d];[c][a]psnr;[d][b]ssim")
     said = subprocess.run(["ffmpeg", "-nostdin", "-i", str(made), "-i", str(source), "-lavfi", graph, "-f", "null", "-"],
                           capture_output=True, text=True, timeout=120, check=True).stderr
     return (float(re.search(r"PSNR.*average:([0-9.]+)", said)[1]), float(re.search(r"SSIM.*All:([0-9.]+)", said)[1]))
@@ -58,6 +58,31 @@ class Quality(unittest.TestCase):
                         psnr_of_ffmpeg, ssim_of_ffmpeg = quality(reference, source)
                         self.assertGreater(psnr, psnr_of_ffmpeg - 0.1)
                         self.assertGreater(ssim, ssim_of_ffmpeg - 0.002)
+
+    def test_cascaded_scaling_costs_less_and_is_a_little_softer(self):
+        clips = media.shared_media()
+        if clips is None:
+            self.skipTest("the folder of real clips is missing")
+        source = pathlib.Path(clips) / "bbb_1080p25_hls/seg_004.ts"
+        sizes = {"720p": (1280, 720), "360p": (640, 360), "240p": (426, 240)}
+        cpu, db = {}, {}
+        with tempfile.TemporaryDirectory(prefix="millrace-quality-") as place:
+            for scaling in ("direct", "cascaded"):
+                ladder = [{"name": name, "width": width, "height": height, "quality": 20, "preset": "ultrafast", "audio": "none",
+                           "scaling": scaling} for name, (width, height) in sizes.items()]
+                out = pathlib.Path(place) / scaling
+                done = subprocess.run([binary("transcoder"), "transcode", "--json", str(source), "--ladder", json.dumps(ladder),
+                                       "--out-dir", str(out)], capture_output=True, timeout=300, check=True)
+                (result,) = json.loads(done.stdout)
+                cpu[scaling] = result["times_us"]["scale"]
+                for name, (width, height) in sizes.items():
+                    db[scaling, name] = quality(out / name / "0.ts", source, f"scale={width}:{height}:flags=bicubic")[0]
+        print(f"\nscaling 1080p to 720p, 360p, 240p: cascaded takes {cpu['cascaded'] / cpu['direct']:.2f} of the CPU; dB direct, cascaded: " +
+              ", ".join(f"{name} {db['direct', name]:.1f} {db['cascaded', name]:.1f}" for name in sizes))
+        self.assertEqual(db["direct", "720p"], db["cascaded", "720p"])
+        for name in ("360p", "240p"):
+            self.assertNotEqual(db["direct", name], db["cascaded", name])
+            self.assertGreater(db["cascaded", name], db["direct", name] - 3)
 
 
 if __name__ == "__main__":

@@ -198,7 +198,8 @@ Scaler& ScalerBank::for_shape(const Shape& shape) {
     for (const auto& scaler : scalers_)
         if (scaler->shape() == shape)
             return *scaler;
-    return *scalers_.emplace_back(std::make_unique<Scaler>(shape, rotation_));
+    // A larger picture has been turned already.
+    return *scalers_.emplace_back(std::make_unique<Scaler>(shape, shape.from ? 0 : rotation_));
 }
 
 Result<const AVFrame*> Picture::in_shape(const Shape& shape, ScalerBank& scalers,
@@ -206,8 +207,15 @@ Result<const AVFrame*> Picture::in_shape(const Shape& shape, ScalerBank& scalers
     for (const Version& version : versions_)
         if (version.shape == shape)
             return version.frame.get();
+    const AVFrame* from = source_.get();
+    if (shape.from) {
+        auto larger = in_shape(*shape.from, scalers, scale_us);
+        if (!larger)
+            return larger;
+        from = *larger;
+    }
     const CpuTimer timer(scale_us);
-    auto scaled = scalers.for_shape(shape).apply(*source_);
+    auto scaled = scalers.for_shape(shape).apply(*from);
     if (!scaled)
         return scaled.error();
     versions_.push_back({shape, std::move(*scaled)});

@@ -2,7 +2,8 @@
 // A decoded picture and its scaled versions: one scale per distinct shape, made when the first
 // rendition asks and shared by the others.
 //
-// Scaling is bicubic and direct from the source. Turned sources (phones) are scaled first and
+// Scaling is bicubic and direct from the source, or from a larger shape where the ladder asks for it
+// (cascade.h). Turned sources (phones) are scaled first and
 // turned after, which moves fewer pixels. Output is limited range. Pictures that need it are tone
 // mapped for 8-bit shapes; otherwise colours stay the source's.
 //
@@ -22,7 +23,13 @@ namespace millrace::media {
 struct Shape {
     Size size;  // after turning
     AVPixelFormat format = AV_PIX_FMT_YUV420P;
-    bool operator==(const Shape&) const = default;
+    std::shared_ptr<const Shape> from =
+        nullptr;  // scaled from the picture in that shape; null: the source
+
+    bool operator==(const Shape& other) const {
+        const bool alike = from && other.from ? *from == *other.from : from == other.from;
+        return alike && size == other.size && format == other.format;
+    }
 };
 
 // The colours of pictures in that format made of such a source; what an encoder is told.

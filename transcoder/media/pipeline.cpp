@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "transcoder/media/cascade.h"
 #include "transcoder/media/codec_string.h"
 #include "transcoder/media/display.h"
 #include "transcoder/media/encoder_options.h"
@@ -277,6 +278,7 @@ Result<void> Pipeline::open_renditions(const AVFrame* first, Ticks at) {
         if (renditions.back()->wants_pictures())
             plan.sampler.emplace(spec, facts.origin, request_.limits.frames);
     }
+    settle_scaling(renditions, facts.display);
     workshop_ = std::make_unique<Workshop>(std::move(renditions), *scalers_,
                                            first != nullptr ? picture_bytes(*first) : 0, cancel_);
     MR_TRY(workshop_->start());
@@ -290,6 +292,18 @@ Result<void> Pipeline::open_renditions(const AVFrame* first, Ticks at) {
     early_video_.clear();
     early_audio_.clear();
     return {};
+}
+
+void Pipeline::settle_scaling(std::span<const std::unique_ptr<Rendition>> renditions, Size source) {
+    std::vector<CascadeStep> steps;
+    for (const auto& rendition : renditions)
+        steps.push_back(
+            {rendition->wants_pictures() ? std::optional(rendition->shape()) : std::nullopt,
+             rendition->spec().scaling == Scaling::cascaded});
+    auto shapes = cascade(steps, source);
+    for (std::size_t n = 0; n < renditions.size(); ++n)
+        if (shapes[n])
+            renditions[n]->set_shape(*std::move(shapes[n]));
 }
 
 Result<void> Pipeline::pulse() {

@@ -48,6 +48,7 @@ private:
     [[nodiscard]] Result<void> place(std::size_t rendition, const Result<void>& sampled,
                                      std::vector<Order>& orders);
     [[nodiscard]] Result<void> open_renditions(const AVFrame* first, Ticks at);
+    static void settle_scaling(std::span<const std::unique_ptr<Rendition>> renditions, Size source);
     [[nodiscard]] SegmentFacts facts_from(const AVFrame* first, Ticks at);
     [[nodiscard]] Result<void> pulse();
 

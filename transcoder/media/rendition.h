@@ -54,8 +54,11 @@ public:
     Rendition(const RenditionSpec& spec, std::uint32_t index, const SegmentFacts& facts,
               const TranscodeRequest& request);
 
+    [[nodiscard]] const RenditionSpec& spec() const { return spec_; }
     // What pictures have to be scaled to.
     [[nodiscard]] const Shape& shape() const { return shape_; }
+    // The same size and format, made in another way (cascade.h). Before open().
+    void set_shape(Shape shape) { shape_ = std::move(shape); }
     // False: audio only, or it may become a copy of the source, which is known at the end.
     [[nodiscard]] bool wants_pictures() const { return facts_.like != nullptr && !copy_; }
     [[nodiscard]] bool wants_source() const { return copy_.has_value(); }

@@ -84,7 +84,7 @@ TEST_CASE("our additions are read", "[config][ladder]") {
     const RenditionSpec spec = one(
         R"({"name":"x","quality":30,"encoder":"AV1","container":"mp4","preset":"p4","colorDepth":10,
             "audio":{"codec":"opus","bitrate":96000,"rate":48000,"channels":2},
-            "upscale":"never","bypass":"if-fits","data":"drop"})");
+            "upscale":"never","bypass":"if-fits","data":"drop","scaling":"cascaded"})");
     CHECK(spec.codec == VideoCodec::av1);
     CHECK(spec.container == Container::mp4);
     CHECK(spec.audio == AudioSpec{AudioMode::encode, AudioCodec::opus, 96000, 48000, 2});
@@ -93,6 +93,7 @@ TEST_CASE("our additions are read", "[config][ladder]") {
     CHECK(spec.upscale == Upscale::never);
     CHECK(spec.bypass == Bypass::if_fits);
     CHECK(spec.data == DataStreams::drop);
+    CHECK(spec.scaling == Scaling::cascaded);
     CHECK(one(R"({"quality":30,"audio":"none"})").audio.mode == AudioMode::none);
 }
 
@@ -172,6 +173,7 @@ TEST_CASE("a ladder written as JSON reads back as the same ladder", "[config][la
     ladder[1].preset = "slow";
     ladder[1].bypass = Bypass::if_fits;
     ladder[1].data = DataStreams::drop;
+    ladder[1].scaling = Scaling::cascaded;
     ladder[1].fps = {30000, 1001};
     CHECK(*parse_ladder(to_json(ladder)) == ladder);
 }

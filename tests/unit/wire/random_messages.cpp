@@ -100,6 +100,7 @@ RenditionSpec any_spec(Rng& rng) {
     spec.upscale = any_enum<Upscale>(rng, 2);
     spec.bypass = any_enum<Bypass>(rng, 2);
     spec.data = any_enum<DataStreams>(rng, 2);
+    spec.scaling = any_enum<Scaling>(rng, 2);
     return spec;
 }
 

@@ -43,6 +43,7 @@ Ladder ladder() {
     first.upscale = Upscale::never;
     first.bypass = Bypass::if_fits;
     first.data = DataStreams::drop;
+    first.scaling = Scaling::cascaded;
     RenditionSpec second;
     second.name = "240p";
     second.width = 426;
