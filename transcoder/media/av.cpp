@@ -128,16 +128,23 @@ void set_captions(AVFrame& picture, std::span<const std::uint8_t> cc_data) {
     std::ranges::copy(cc_data, side->data);
 }
 
-int clockwise_turn(std::span<const std::uint8_t> display_matrix) {
+Orientation orientation_of(std::span<const std::uint8_t> display_matrix) {
     std::array<std::int32_t, 9> matrix{};
     if (display_matrix.size() < sizeof matrix)
-        return 0;
+        return {};
     std::memcpy(matrix.data(), display_matrix.data(), sizeof matrix);
+    const auto part = [&](std::size_t at) { return static_cast<double>(matrix[at]); };
+    Orientation orientation;
+    orientation.mirrored = part(0) * part(4) - part(1) * part(3) < 0;
+    if (orientation.mirrored)  // without it, a turn is left: x goes the other way
+        for (const std::size_t at : {std::size_t{0}, std::size_t{3}})
+            matrix[at] = matrix[at] == INT32_MIN ? INT32_MAX : -matrix[at];
     const double degrees = av_display_rotation_get(matrix.data());  // counter-clockwise
     if (std::isnan(degrees))
-        return 0;
+        return {};
     const long quarters = std::lround(-degrees / 90.0);
-    return static_cast<int>(((quarters % 4) + 4) % 4 * 90);
+    orientation.turn = static_cast<int>(((quarters % 4) + 4) % 4 * 90);
+    return orientation;
 }
 
 }  // namespace millrace::media::av

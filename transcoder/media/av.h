@@ -107,8 +107,18 @@ private:
 // cc_data of ATSC A/53 that rides on a picture; and put in its place, empty = none.
 [[nodiscard]] std::span<const std::uint8_t> captions_of(const AVFrame& picture);
 void set_captions(AVFrame& picture, std::span<const std::uint8_t> cc_data);
-// The quarter turns, in degrees clockwise, that a display matrix asks of a player; 0 for nonsense.
-[[nodiscard]] int clockwise_turn(std::span<const std::uint8_t> display_matrix);
+
+// How a decoded picture has to be put to be seen as it was meant.
+struct Orientation {
+    int turn = 0;           // clockwise degrees: 0, 90, 180, 270
+    bool mirrored = false;  // left and right change places after turning
+
+    [[nodiscard]] bool upright() const { return turn == 0 && !mirrored; }
+    [[nodiscard]] bool swaps_sides() const { return turn == 90 || turn == 270; }
+    bool operator==(const Orientation&) const = default;
+};
+// What a display matrix asks of a player, to the nearest quarter; upright for nonsense.
+[[nodiscard]] Orientation orientation_of(std::span<const std::uint8_t> display_matrix);
 
 enum class Pull : std::uint8_t { ready, needs_input, drained };
 

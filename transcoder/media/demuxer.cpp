@@ -77,11 +77,11 @@ std::int64_t rank(const AVStream& stream) {
     return size + ((stream.disposition & AV_DISPOSITION_DEFAULT) != 0 ? 5'000'000 : 0);
 }
 
-// MP4 says by how much a player must turn the picture, as a matrix.
-std::optional<int> rotation_of(const AVStream& stream) {
+// MP4 says how a player must turn the picture, as a matrix.
+std::optional<av::Orientation> orientation_of(const AVStream& stream) {
     std::size_t size = 0;
     const std::uint8_t* matrix = av_stream_get_side_data(&stream, AV_PKT_DATA_DISPLAYMATRIX, &size);
-    return matrix == nullptr ? std::nullopt : std::optional(av::clockwise_turn({matrix, size}));
+    return matrix == nullptr ? std::nullopt : std::optional(av::orientation_of({matrix, size}));
 }
 
 }  // namespace
@@ -216,7 +216,7 @@ void Demuxer::take_video(const AVStream& stream) {
     video_ = VideoStream{
         copy_of(*stream.codecpar),
         nominal_rate(av::rational(stream.avg_frame_rate), av::rational(stream.r_frame_rate)),
-        stream.sample_aspect_ratio, rotation_of(stream), label_of(stream, container_)};
+        stream.sample_aspect_ratio, orientation_of(stream), label_of(stream, container_)};
 }
 
 void Demuxer::take_audio(const AVStream& stream) {

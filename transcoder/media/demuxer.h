@@ -25,9 +25,9 @@ enum class Lane : std::uint8_t { video = 0, audio = 1, data = 2 };
 struct VideoStream {
     av::ParametersPtr parameters;
     NominalRate rate;
-    AVRational sample_aspect{0, 1};  // of the container; 0/1 = ask the picture
-    std::optional<int> rotation;     // clockwise degrees: 0, 90, 180, 270; none = ask the picture
-    std::string label;               // "H.264 video stream (PID 256)"
+    AVRational sample_aspect{0, 1};              // of the container; 0/1 = ask the picture
+    std::optional<av::Orientation> orientation;  // of the container; none = ask the picture
+    std::string label;                           // "H.264 video stream (PID 256)"
 };
 
 struct AudioStream {

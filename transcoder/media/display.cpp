@@ -21,11 +21,11 @@ Size square_pixels(Size size, AVRational shape, const Limits& limits) {
             std::max(1, static_cast<int>(av_rescale(size.height, shape.den, shape.num)))};
 }
 
-int turn_of(const VideoStream& stream, const AVFrame& picture) {
-    if (stream.rotation)
-        return *stream.rotation;
+av::Orientation orientation_of(const VideoStream& stream, const AVFrame& picture) {
+    if (stream.orientation)
+        return *stream.orientation;
     const AVFrameSideData* side = av_frame_get_side_data(&picture, AV_FRAME_DATA_DISPLAYMATRIX);
-    return side == nullptr ? 0 : av::clockwise_turn({side->data, side->size});
+    return side == nullptr ? av::Orientation{} : av::orientation_of({side->data, side->size});
 }
 
 }  // namespace
@@ -34,8 +34,8 @@ Display display_of(const VideoStream& stream, const AVFrame& picture, const Limi
     const AVRational shape =
         stream.sample_aspect.num > 0 ? stream.sample_aspect : picture.sample_aspect_ratio;
     Display display{square_pixels({picture.width, picture.height}, shape, limits),
-                    turn_of(stream, picture)};
-    if (display.rotation == 90 || display.rotation == 270)
+                    orientation_of(stream, picture)};
+    if (display.orientation.swaps_sides())
         std::swap(display.size.width, display.size.height);
     return display;
 }

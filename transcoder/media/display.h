@@ -8,8 +8,8 @@
 namespace millrace::media {
 
 struct Display {
-    Size size;         // square pixels, turned
-    int rotation = 0;  // clockwise degrees to turn the decoded picture by: 0, 90, 180, 270
+    Size size;  // square pixels, turned
+    av::Orientation orientation;
 };
 
 // The container's word on pixel shape and rotation, else the picture's own. Sides stay within

@@ -46,10 +46,6 @@ AVPixelFormat deeper(AVPixelFormat format) {
     }
 }
 
-bool is_quarter(int rotation) {
-    return rotation == 90 || rotation == 270;
-}
-
 bool is_shallow(AVPixelFormat format) {
     return av_pix_fmt_desc_get(format)->comp[0].depth <= 8;
 }
@@ -74,25 +70,30 @@ void take_properties(AVFrame& to, const AVFrame& from) {
     to.color_range = AVCOL_RANGE_MPEG;
 }
 
+// `source`: size of the plane before.
 template <class Sample>
 void turn_plane(const std::uint8_t* from, std::ptrdiff_t from_stride, std::uint8_t* to,
-                std::ptrdiff_t to_stride, Size source, int degrees) {
+                std::ptrdiff_t to_stride, Size source, av::Orientation orientation) {
     // Step through the source so that the destination is written in order.
-    const std::int32_t out_width = degrees == 180 ? source.width : source.height;
-    const std::int32_t out_height = degrees == 180 ? source.height : source.width;
+    const std::int32_t out_width = orientation.swaps_sides() ? source.height : source.width;
+    const std::int32_t out_height = orientation.swaps_sides() ? source.width : source.height;
     for (std::int32_t y = 0; y < out_height; ++y) {
         auto* out = reinterpret_cast<Sample*>(to + y * to_stride);
-        for (std::int32_t x = 0; x < out_width; ++x) {
-            std::int32_t sx = source.width - 1 - x;
-            std::int32_t sy = source.height - 1 - y;
-            if (degrees == 90) {
+        for (std::int32_t column = 0; column < out_width; ++column) {
+            const std::int32_t x = orientation.mirrored ? out_width - 1 - column : column;
+            std::int32_t sx = x;
+            std::int32_t sy = y;
+            if (orientation.turn == 90) {
                 sx = y;
                 sy = source.height - 1 - x;
-            } else if (degrees == 270) {
+            } else if (orientation.turn == 180) {
+                sx = source.width - 1 - x;
+                sy = source.height - 1 - y;
+            } else if (orientation.turn == 270) {
                 sx = source.width - 1 - y;
                 sy = x;
             }
-            out[x] = reinterpret_cast<const Sample*>(from + sy * from_stride)[sx];
+            out[column] = reinterpret_cast<const Sample*>(from + sy * from_stride)[sx];
         }
     }
 }
@@ -110,13 +111,14 @@ AVPixelFormat pixel_format(ChromaFormat chroma, std::int32_t depth) {
     }
 }
 
-av::FramePtr rotate(const AVFrame& picture, int degrees) {
+av::FramePtr turned(const AVFrame& picture, av::Orientation orientation) {
     const auto format = static_cast<AVPixelFormat>(picture.format);
     const AVPixFmtDescriptor* description = av_pix_fmt_desc_get(format);
-    MR_CHECK(degrees == 180 || !halves_one_way(format), "such chroma cannot be turned a quarter");
-    const Size size =
-        degrees == 180 ? Size{picture.width, picture.height} : Size{picture.height, picture.width};
-    av::FramePtr turned = new_picture(size, format);
+    const bool quarter = orientation.swaps_sides();
+    MR_CHECK(!quarter || !halves_one_way(format), "such chroma cannot be turned a quarter");
+    av::FramePtr made = new_picture(
+        quarter ? Size{picture.height, picture.width} : Size{picture.width, picture.height},
+        format);
     for (int plane = 0; plane < 3; ++plane) {
         const int shift_w = plane == 0 ? 0 : description->log2_chroma_w;
         const int shift_h = plane == 0 ? 0 : description->log2_chroma_h;
@@ -124,11 +126,11 @@ av::FramePtr rotate(const AVFrame& picture, int degrees) {
                           AV_CEIL_RSHIFT(picture.height, shift_h)};
         const auto turn =
             description->comp[0].depth > 8 ? &turn_plane<std::uint16_t> : &turn_plane<std::uint8_t>;
-        turn(picture.data[plane], picture.linesize[plane], turned->data[plane],
-             turned->linesize[plane], source, degrees);
+        turn(picture.data[plane], picture.linesize[plane], made->data[plane], made->linesize[plane],
+             source, orientation);
     }
-    take_properties(*turned, picture);
-    return turned;
+    take_properties(*made, picture);
+    return made;
 }
 
 Result<av::FramePtr> Scaler::convert(const AVFrame& source, Size size, AVPixelFormat format,
@@ -154,12 +156,13 @@ Result<av::FramePtr> Scaler::convert(const AVFrame& source, Size size, AVPixelFo
     return scaled;
 }
 
-Scaler::Scaler(Shape shape, int rotation)
+Scaler::Scaler(Shape shape, av::Orientation orientation)
     : shape_(shape),
-      rotation_(rotation),
-      size_(is_quarter(rotation) ? Size{shape.size.height, shape.size.width} : shape.size),
-      format_(is_quarter(rotation) && halves_one_way(shape.format) ? with_full_chroma(shape.format)
-                                                                   : shape.format),
+      orientation_(orientation),
+      size_(orientation.swaps_sides() ? Size{shape.size.height, shape.size.width} : shape.size),
+      format_(orientation.swaps_sides() && halves_one_way(shape.format)
+                  ? with_full_chroma(shape.format)
+                  : shape.format),
       tone_map_(format_) {}
 
 Result<av::FramePtr> Scaler::scale(const AVFrame& source) {
@@ -179,8 +182,8 @@ Result<av::FramePtr> Scaler::apply(const AVFrame& source) {
     auto scaled = scale(source);
     if (!scaled)
         return scaled;
-    if (rotation_ != 0)
-        scaled = rotate(**scaled, rotation_);
+    if (!orientation_.upright())
+        scaled = turned(**scaled, orientation_);
     if (format_ != shape_.format)
         return convert(**scaled, shape_.size, shape_.format, after_turning_);
     return scaled;
@@ -199,7 +202,8 @@ Scaler& ScalerBank::for_shape(const Shape& shape) {
         if (scaler->shape() == shape)
             return *scaler;
     // A larger picture has been turned already.
-    return *scalers_.emplace_back(std::make_unique<Scaler>(shape, shape.from ? 0 : rotation_));
+    return *scalers_.emplace_back(
+        std::make_unique<Scaler>(shape, shape.from ? av::Orientation{} : orientation_));
 }
 
 Result<const AVFrame*> Picture::in_shape(const Shape& shape, ScalerBank& scalers,

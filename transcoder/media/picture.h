@@ -37,14 +37,14 @@ struct Shape {
 
 [[nodiscard]] AVPixelFormat pixel_format(ChromaFormat chroma, std::int32_t depth);
 
-// Turns planar pictures of at most 16 bits by 90, 180 or 270 degrees clockwise. Formats whose
-// chroma is halved in one direction only cannot be turned by a quarter.
-[[nodiscard]] av::FramePtr rotate(const AVFrame& picture, int degrees);
+// Turns and mirrors planar pictures of at most 16 bits. Formats whose chroma is halved in one
+// direction only cannot be turned by a quarter.
+[[nodiscard]] av::FramePtr turned(const AVFrame& picture, av::Orientation orientation);
 
 // Scaling contexts kept from picture to picture; one per shape.
 class Scaler {
 public:
-    Scaler(Shape shape, int rotation);
+    Scaler(Shape shape, av::Orientation orientation);
 
     [[nodiscard]] Result<av::FramePtr> apply(const AVFrame& source);
     [[nodiscard]] const Shape& shape() const { return shape_; }
@@ -55,7 +55,7 @@ private:
                                                AVPixelFormat format, av::ScalerPtr& context);
 
     Shape shape_;
-    int rotation_;
+    av::Orientation orientation_;
     Size size_;             // before turning
     AVPixelFormat format_;  // before turning
     av::ScalerPtr context_;
@@ -65,11 +65,11 @@ private:
 
 class ScalerBank {
 public:
-    explicit ScalerBank(int rotation) : rotation_(rotation) {}
+    explicit ScalerBank(av::Orientation orientation) : orientation_(orientation) {}
     [[nodiscard]] Scaler& for_shape(const Shape& shape);
 
 private:
-    int rotation_;
+    av::Orientation orientation_;
     std::vector<std::unique_ptr<Scaler>> scalers_;
 };
 

@@ -248,7 +248,7 @@ SegmentFacts Pipeline::facts_from(const AVFrame* first, Ticks at) {
         return facts;
     const Display display = display_of(*demuxer_->video(), *first, request_.limits);
     facts.display = display.size;
-    facts.rotation = display.rotation;
+    facts.orientation = display.orientation;
     facts.rate = pinned_rate(demuxer_->video()->rate,
                              {request_.seam.frame_rate, request_.seam.constant_rate});
     // Also when nothing is known of it: the encoders were told something.
@@ -261,7 +261,7 @@ SegmentFacts Pipeline::facts_from(const AVFrame* first, Ticks at) {
 
 Result<void> Pipeline::open_renditions(const AVFrame* first, Ticks at) {
     const SegmentFacts facts = facts_from(first, at);
-    scalers_.emplace(facts.rotation);
+    scalers_.emplace(facts.orientation);
     report_.source.start_us = to_us(at - facts.origin);
     std::vector<std::unique_ptr<Rendition>> renditions;
     for (std::uint32_t index = 0; index < request_.ladder.size(); ++index) {

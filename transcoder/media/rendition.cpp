@@ -198,7 +198,7 @@ Result<void> Rendition::encode_after_all(Ending& ending,
     if (!video)
         return video.error();
     Sampler sampler(spec_, facts_.origin, request_.limits.frames);
-    ScalerBank scalers(facts_.rotation);
+    ScalerBank scalers(facts_.orientation);
     std::vector<Shot> shots;
     const auto encode_shots = [&]() -> Result<void> {
         for (const Shot& shot : std::exchange(shots, {})) {

@@ -25,7 +25,7 @@ namespace millrace::media {
 // What all renditions of a segment have in common.
 struct SegmentFacts {
     Size display;                              // square pixels, turned
-    int rotation = 0;                          // clockwise, degrees
+    av::Orientation orientation;               // of the source's pictures
     NominalRate rate;                          // of the source
     Ticks origin = 0;                          // time 0 of the source's clock
     Ticks first = 0;                           // time of the first picture

@@ -83,7 +83,7 @@ bool is_clean_start(const AVPacket& packet, const AVCodecParameters& p) {
 }
 
 bool is_turned(const CopySource& source) {
-    return source.stream->rotation.value_or(0) != 0 ||
+    return !source.stream->orientation.value_or(av::Orientation{}).upright() ||
            av_frame_get_side_data(source.first, AV_FRAME_DATA_DISPLAYMATRIX) != nullptr;
 }
 

@@ -33,6 +33,23 @@ std::vector<std::uint8_t> glued(const std::string& first, const std::string& sec
                                        " -output_ts_offset 0.24 " + kTs)});
 }
 
+// An MP4 whose video track asks for that transformation.
+std::vector<std::uint8_t> with_matrix(std::vector<std::uint8_t> mp4, const int (&parts)[4]) {
+    const std::string_view name = "tkhd";
+    const auto box = std::ranges::search(mp4, name).begin();
+    REQUIRE(box != mp4.end());
+    REQUIRE(box[4] == 0);  // version: 32-bit times
+    constexpr int kMatrixAt = 44;
+    constexpr int kPlaces[4] = {0, 4, 12, 16};
+    for (int i = 0; i < 4; ++i) {
+        const std::int32_t value = parts[i] * (1 << 16);
+        for (int byte = 0; byte < 4; ++byte)
+            box[kMatrixAt + kPlaces[i] + byte] =
+                static_cast<std::uint8_t>(value >> (24 - 8 * byte));
+    }
+    return mp4;
+}
+
 }  // namespace
 
 TEST_CASE("interlaced pictures are made whole as ffmpeg's own filter does", "[media]") {
@@ -125,6 +142,25 @@ TEST_CASE("a turn that only the pictures know of is made", "[media]") {
     REQUIRE(out.report);
     CHECK(out.report->source.size == Size{90, 160});
     CHECK(out.report->renditions[0].size == Size{90, 160});
+}
+
+TEST_CASE("pictures are turned and mirrored as their container says, all eight ways", "[media]") {
+    const auto upright = test::made_by(picture("160x90", "0.12") + kX264 +
+                                       "-qp 4 -movflags +frag_keyframe+empty_moov -f mp4 pipe:1");
+    // a, b, c, d of the matrix in the track's header: x' = ax + cy, y' = bx + dy.
+    const int rows[][4] = {{1, 0, 0, 1},  {0, 1, -1, 0}, {-1, 0, 0, -1}, {0, -1, 1, 0},
+                           {-1, 0, 0, 1}, {1, 0, 0, -1}, {0, 1, 1, 0},   {0, -1, -1, 0}};
+    for (const auto& row : rows) {
+        INFO(row[0] << " " << row[1] << " " << row[2] << " " << row[3]);
+        const auto source = with_matrix(upright, row);
+        const Size size = row[0] == 0 ? Size{90, 160} : Size{160, 90};
+        auto spec = quick("out", size);
+        spec.quality = 4;
+        const Transcoded out = run(source, {spec});
+        REQUIRE(out.report);
+        CHECK(out.report->source.size == size);
+        CHECK(test::psnr(out.files.at("out"), source, "null") > 40);  // ffmpeg turns it, too
+    }
 }
 
 TEST_CASE("leading pictures of an open GOP are left out, counted and not paid", "[media]") {
