@@ -47,47 +47,12 @@ std::string spoken(Container container) {
     }
 }
 
-bool can_read(const AVCodecParameters& parameters) {
-    if (parameters.codec_type == AVMEDIA_TYPE_VIDEO) {
-        const VideoCodec codec = av::video_codec(parameters.codec_id);
-        return codec != VideoCodec::none && codec != VideoCodec::other;
-    }
-    const AudioCodec codec = av::audio_codec(parameters.codec_id);
-    // A stream none of whose headers was whole cannot be written either.
-    return codec != AudioCodec::none && codec != AudioCodec::other && parameters.sample_rate > 0 &&
-           parameters.ch_layout.nb_channels > 0;
-}
-
-std::string label_of(const AVStream& stream, Container container) {
-    const char* type = av_get_media_type_string(stream.codecpar->codec_type);
-    const std::string codec = stream.codecpar->codec_id == AV_CODEC_ID_NONE
-                                  ? "unknown"
-                                  : av::codec_name(stream.codecpar->codec_id);
-    const std::string place = container == Container::mpegts
-                                  ? "PID " + std::to_string(stream.id)
-                                  : "track " + std::to_string(stream.index + 1);
-    return codec + " " + (type != nullptr ? type : "unknown") + " stream (" + place + ")";
-}
-
-// Which stream FFmpeg's command line would take: the default one, else the largest, else the first.
-std::int64_t rank(const AVStream& stream) {
-    const AVCodecParameters& p = *stream.codecpar;
-    const std::int64_t size = p.codec_type == AVMEDIA_TYPE_VIDEO ? std::int64_t{p.width} * p.height
-                                                                 : p.ch_layout.nb_channels;
-    return size + ((stream.disposition & AV_DISPOSITION_DEFAULT) != 0 ? 5'000'000 : 0);
-}
-
-// MP4 says how a player must turn the picture, as a matrix.
-std::optional<av::Orientation> orientation_of(const AVStream& stream) {
-    std::size_t size = 0;
-    const std::uint8_t* matrix = av_stream_get_side_data(&stream, AV_PKT_DATA_DISPLAYMATRIX, &size);
-    return matrix == nullptr ? std::nullopt : std::optional(av::orientation_of({matrix, size}));
-}
-
 }  // namespace
 
 Demuxer::Demuxer(ByteSource& source, const Limits& limits, const CancelToken& cancel)
-    : limits_(limits), cancel_(cancel), bytes_(source, limits.body_bytes) {}
+    : limits_(limits), cancel_(cancel), parts_(source) {
+    bytes_.emplace(parts_, limits.body_bytes);
+}
 
 Result<std::unique_ptr<Demuxer>> Demuxer::open(ByteSource& source, const Limits& limits,
                                                const CancelToken& cancel) {
@@ -101,16 +66,16 @@ Result<std::unique_ptr<Demuxer>> Demuxer::open(ByteSource& source, const Limits&
 }
 
 Result<void> Demuxer::open_container() {
-    const auto head = bytes_.head(kHeadBytes);
+    const auto head = bytes_->head(kHeadBytes);
     container_ = sniff(head);
     if (container_ == Container::unknown)
         return error(ErrorKind::bad_input,
                      "expected MPEG-TS, MP4 or WebM, found " + describe(head));
-    bytes_.keep_everything(container_ != Container::mpegts);
+    bytes_->keep_everything(container_ != Container::mpegts);
 
     AVFormatContext* format = avformat_alloc_context();
     MR_CHECK(format != nullptr, "out of memory");
-    format->pb = bytes_.context();
+    format->pb = bytes_->context();
     format->flags |= AVFMT_FLAG_CUSTOM_IO;
     format->io_open = &refuse_to_open;
     format->interrupt_callback = {&is_cancelled, &cancel_};
@@ -131,7 +96,7 @@ Result<void> Demuxer::open_container() {
 Error Demuxer::cannot_open(int rc) const {
     const std::string what = "the " + spoken(container_) + " segment cannot be read: ";
     if (container_ == Container::mp4) {
-        const TopBoxes boxes = top_boxes(bytes_.kept());
+        const TopBoxes boxes = top_boxes(bytes_->kept());
         if (!boxes.moov && boxes.moof)
             return error(ErrorKind::bad_input,
                          what + "it is a fragment without its initialisation part ('moov')");
@@ -142,7 +107,7 @@ Error Demuxer::cannot_open(int rc) const {
 }
 
 Result<void> Demuxer::check_read(int rc) const {
-    if (bytes_.over_limit())
+    if (bytes_->over_limit())
         return error(ErrorKind::bad_input,
                      "the segment is larger than " + std::to_string(limits_.body_bytes) + " bytes");
     if (cancel_.cancelled() || rc == AVERROR_EXIT)
@@ -167,22 +132,7 @@ Result<void> Demuxer::find_streams() {
 }
 
 void Demuxer::choose_streams() {
-    const AVStream* best[2] = {nullptr, nullptr};
-    for (unsigned i = 0; i < format_->nb_streams; ++i) {
-        AVStream& stream = *format_->streams[i];
-        stream.discard = AVDISCARD_ALL;
-        const AVMediaType type = stream.codecpar->codec_type;
-        const bool wanted = type == AVMEDIA_TYPE_VIDEO || type == AVMEDIA_TYPE_AUDIO;
-        if (!wanted || (stream.disposition & AV_DISPOSITION_ATTACHED_PIC) != 0)
-            continue;
-        if (!can_read(*stream.codecpar)) {
-            foreign_ = label_of(stream, container_);
-            continue;
-        }
-        const AVStream*& slot = best[type == AVMEDIA_TYPE_VIDEO ? 0 : 1];
-        if (slot == nullptr || rank(stream) > rank(*slot))
-            slot = &stream;
-    }
+    const BestStreams best = best_streams(*format_, container_, foreign_);
     if (best[0] != nullptr)
         take_video(*best[0]);
     if (best[1] != nullptr)
@@ -202,21 +152,12 @@ Ticks duration_of(AVCodecParameters& audio, int bytes) {
                : 0;
 }
 
-av::ParametersPtr copy_of(const AVCodecParameters& parameters) {
-    av::ParametersPtr copy(avcodec_parameters_alloc());
-    MR_CHECK(copy && avcodec_parameters_copy(copy.get(), &parameters) >= 0, "out of memory");
-    return copy;
-}
-
 }  // namespace
 
 void Demuxer::take_video(const AVStream& stream) {
     format_->streams[stream.index]->discard = AVDISCARD_DEFAULT;
     index_[0] = stream.index;
-    video_ = VideoStream{
-        copy_of(*stream.codecpar),
-        nominal_rate(av::rational(stream.avg_frame_rate), av::rational(stream.r_frame_rate)),
-        stream.sample_aspect_ratio, orientation_of(stream), label_of(stream, container_)};
+    video_ = video_of(stream, container_);
 }
 
 void Demuxer::take_audio(const AVStream& stream) {
@@ -226,14 +167,12 @@ void Demuxer::take_audio(const AVStream& stream) {
 }
 
 bool Demuxer::take_data(const AVStream& stream) {
-    const AVCodecID id = stream.codecpar->codec_id;
-    if (container_ != Container::mpegts ||
-        (id != AV_CODEC_ID_TIMED_ID3 && id != AV_CODEC_ID_SCTE_35))
+    const auto kind = data_kind(stream);
+    if (container_ != Container::mpegts || !kind)
         return false;
     format_->streams[stream.index]->discard = AVDISCARD_DEFAULT;
     data_index_.push_back(stream.index);
-    data_.push_back({id == AV_CODEC_ID_SCTE_35 ? DataKind::scte35 : DataKind::id3,
-                     label_of(stream, container_)});
+    data_.push_back({*kind, label_of(stream, container_)});
     return true;
 }
 
@@ -243,14 +182,69 @@ Result<Demuxer::Packet> Demuxer::read() {
         const int rc = av_read_frame(format_.get(), result.data.get());
         if (auto checked = check_read(rc); !checked)
             return checked.error();
-        if (rc < 0)  // the end, or bytes that make no sense any more: what came before counts
-            return Packet{};
+        if (rc < 0) {  // the end, or bytes that make no sense any more: what came before counts
+            const auto more = begin_next_part();
+            if (!more)
+                return more.error();
+            if (!*more)
+                return Packet{};
+            continue;
+        }
         if (format_->nb_streams > static_cast<unsigned>(limits_.streams))
             return error(ErrorKind::bad_input, "the segment has more than " +
                                                    std::to_string(limits_.streams) + " streams");
         if (claim(result))
             return result;
         av_packet_unref(result.data.get());
+    }
+}
+
+// A part that cannot be read is the end: what came before counts.
+Result<bool> Demuxer::begin_next_part() {
+    if (!parts_.next())
+        return false;
+    received_before_ += bytes_->received();
+    format_.reset();
+    bytes_.emplace(parts_, limits_.body_bytes - std::min(received_before_, limits_.body_bytes));
+    Result<void> opened = open_container();
+    if (opened)
+        opened = find_streams();
+    MR_TRY(check_read(0));
+    if (!opened || container_ != Container::mpegts) {
+        ++damaged_;
+        return false;
+    }
+    follow_streams();
+    return true;
+}
+
+void Demuxer::follow_streams() {
+    std::string foreign;
+    const BestStreams best = best_streams(*format_, container_, foreign);
+    const auto follow = [this](int& index, const AVStream* stream) {
+        index = stream == nullptr ? -1 : stream->index;
+        if (stream != nullptr)
+            format_->streams[stream->index]->discard = AVDISCARD_DEFAULT;
+    };
+    follow(index_[0], video_ ? best[0] : nullptr);
+    if (index_[0] >= 0)
+        next_video_ = std::make_unique<VideoStream>(video_of(*best[0], container_));
+    else if (video_ && !foreign.empty())
+        left_out_.push_back(foreign);
+    const bool same_sound =
+        audio_ && best[1] != nullptr && best[1]->codecpar->codec_id == audio_->parameters->codec_id;
+    follow(index_[1], same_sound ? best[1] : nullptr);
+    if (best[1] != nullptr && !same_sound)
+        left_out_.push_back(label_of(*best[1], container_));
+    std::ranges::fill(data_index_, -1);
+    for (unsigned i = 0; i < format_->nb_streams; ++i) {
+        const AVStream* stream = format_->streams[i];
+        const auto kind = data_kind(*stream);
+        for (std::size_t n = 0; kind && n < data_.size(); ++n)
+            if (data_index_[n] < 0 && data_[n].kind == *kind) {
+                follow(data_index_[n], stream);
+                break;
+            }
     }
 }
 
@@ -261,6 +255,8 @@ bool Demuxer::claim(Packet& packet) {
     if (index == index_[0] || index == index_[1]) {
         packet.lane = index == index_[0] ? Lane::video : Lane::audio;
         put_on_timeline(*packet.data, packet.lane, base);
+        if (packet.lane == Lane::video && next_video_)
+            mark(*packet.data, std::move(next_video_));
         return true;
     }
     const auto at = std::ranges::find(data_index_, index);
@@ -295,10 +291,11 @@ void Demuxer::put_on_timeline(AVPacket& packet, Lane lane, AVRational base) {
 }
 
 Demuxer::Notes Demuxer::notes() const {
+    const std::uint64_t received = received_before_ + bytes_->received();
     return {damaged_, timeline_->jumps(),
-            container_ == Container::mpegts && bytes_.received() % 188 != 0 &&
-                bytes_.received() % 192 != 0 && bytes_.received() % 204 != 0,
-            bytes_.received(), left_out_};
+            container_ == Container::mpegts && received % 188 != 0 && received % 192 != 0 &&
+                received % 204 != 0,
+            received, left_out_};
 }
 
 }  // namespace millrace::media

@@ -4,6 +4,9 @@
 // The container is chosen by content and only MPEG-TS, MP4 and Matroska are ever opened, with the
 // decoders of a short list. References to other files and addresses are refused.
 //
+// Where the video of an MPEG-TS changes its codec or its PID in mid-segment (ts_parts.h) it is the
+// same lane that goes on: its first packet says of what stream. Sound and data go on as they were.
+//
 // Thread: open() and the accessors: the caller's; after that read() may move to one other thread,
 // while the accessors of what open() found stay valid for all.
 
@@ -13,33 +16,14 @@
 #include <vector>
 
 #include "transcoder/media/av.h"
-#include "transcoder/media/grid.h"
 #include "transcoder/media/input_bytes.h"
+#include "transcoder/media/stream_choice.h"
 #include "transcoder/media/timeline.h"
-#include "transcoder/media/ts_data.h"
+#include "transcoder/media/ts_parts.h"
 
 namespace millrace::media {
 
 enum class Lane : std::uint8_t { video = 0, audio = 1, data = 2 };
-
-struct VideoStream {
-    av::ParametersPtr parameters;
-    NominalRate rate;
-    AVRational sample_aspect{0, 1};              // of the container; 0/1 = ask the picture
-    std::optional<av::Orientation> orientation;  // of the container; none = ask the picture
-    std::string label;                           // "H.264 video stream (PID 256)"
-};
-
-struct AudioStream {
-    av::ParametersPtr parameters;
-    std::string label;
-};
-
-// Timed data that renditions can carry.
-struct DataStream {
-    DataKind kind = DataKind::id3;
-    std::string label;
-};
 
 class Demuxer {
 public:
@@ -79,6 +63,8 @@ private:
     [[nodiscard]] Result<void> open_container();
     [[nodiscard]] Result<void> find_streams();
     void choose_streams();
+    [[nodiscard]] Result<bool> begin_next_part();
+    void follow_streams();
     void take_video(const AVStream& stream);
     void take_audio(const AVStream& stream);
     [[nodiscard]] bool take_data(const AVStream& stream);
@@ -89,7 +75,9 @@ private:
 
     Limits limits_;
     CancelToken cancel_;
-    InputBytes bytes_;
+    TsParts parts_;
+    std::uint64_t received_before_ = 0;  // in earlier parts
+    std::optional<InputBytes> bytes_;
     av::InputPtr format_;
     Container container_ = Container::unknown;
     std::optional<VideoStream> video_;
@@ -98,7 +86,8 @@ private:
     std::vector<int> data_index_;  // of the streams, as data_
     std::string foreign_;
     std::vector<std::string> left_out_;
-    std::array<int, 2> index_{-1, -1};  // of the streams, by lane
+    std::array<int, 2> index_{-1, -1};         // of the streams, by lane
+    std::unique_ptr<VideoStream> next_video_;  // begins with the next packet of its lane
     std::optional<Timeline> timeline_;
     int damaged_ = 0;
 };

@@ -109,6 +109,7 @@ void VideoCopy::push(const AVPacket& packet) {
     MR_CHECK(av_packet_ref(copy.get(), &packet) >= 0, "out of memory");
     bytes_ += packet.size;
     damaged_ |= (packet.flags & (AV_PKT_FLAG_CORRUPT | AV_PKT_FLAG_DISCARD)) != 0;
+    damaged_ |= begins(packet) != nullptr;  // in another codec: no decoder would go on
     packets_.push_back(std::move(copy));
 }
 

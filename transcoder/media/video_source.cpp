@@ -14,10 +14,11 @@ constexpr std::size_t kStampsMax = 8192;
 }  // namespace
 
 VideoSource::VideoSource(Decoder decoder, const VideoStream& stream, Container container,
-                         const Limits& limits)
+                         const Limits& limits, int threads)
     : decoder_(std::move(decoder)),
       clock_(stream.rate.rate, container != Container::mpegts),
       limits_(limits),
+      threads_(threads),
       needs_key_(stream.parameters->codec_id == AV_CODEC_ID_MPEG2VIDEO),
       coding_order_(stream.parameters->video_delay > 0) {}
 
@@ -30,13 +31,36 @@ Result<std::unique_ptr<VideoSource>> VideoSource::open(const VideoStream& stream
         return error(decoder.error().kind, stream.label + ": " + decoder.error().message);
     }
     return std::unique_ptr<VideoSource>(
-        new VideoSource(std::move(*decoder), stream, container, limits));
+        new VideoSource(std::move(*decoder), stream, container, limits, threads));
+}
+
+// What the old decoder still holds comes out first.
+Result<void> VideoSource::go_on_with(const VideoStream& stream) {
+    decoder_.drain();
+    std::int64_t us = 0;  // counted by the caller
+    for (Result<av::Pull> pulled = av::Pull::ready; *pulled == av::Pull::ready;) {
+        pulled = decode_one(us);
+        if (!pulled)
+            return pulled.error();
+    }
+    auto decoder = Decoder::open(*stream.parameters, limits_, threads_);
+    if (!decoder)
+        return error(decoder.error().kind, stream.label + ": " + decoder.error().message);
+    damaged_before_ += decoder_.damaged();
+    decoder_ = std::move(*decoder);
+    needs_key_ = stream.parameters->codec_id == AV_CODEC_ID_MPEG2VIDEO;
+    saw_key_ = false;
+    coding_order_ = stream.parameters->video_delay > 0;
+    last_stamp_.reset();
+    outstanding_.clear();
+    return {};
 }
 
 // FFmpeg's MPEG-2 decoder shows pictures whose references are missing, on a grey ground.
 bool VideoSource::waits_for_key(const AVPacket& packet) {
     ++packets_;
     saw_key_ |= (packet.flags & AV_PKT_FLAG_KEY) != 0;
+    saw_any_key_ |= saw_key_;
     // What an edit list cuts off is not ours to miss.
     if (packet.pts != AV_NOPTS_VALUE && (packet.flags & AV_PKT_FLAG_DISCARD) == 0 &&
         stamps_.size() < kStampsMax && (!first_stamp_ || packet.pts < *first_stamp_))
@@ -55,9 +79,11 @@ Result<void> VideoSource::send(const AVPacket* packet, std::int64_t& decode_us) 
         decoder_.drain();
         return {};
     }
+    const CpuTimer timer(decode_us);
+    if (const VideoStream* stream = begins(*packet); stream != nullptr)
+        MR_TRY(go_on_with(*stream));
     if (waits_for_key(*packet))
         return {};
-    const CpuTimer timer(decode_us);
     return decoder_.send(*packet);
 }
 
@@ -125,8 +151,8 @@ int VideoSource::left_out() const {
 
 void VideoSource::add_to(Findings& findings) const {
     findings.video_packets = packets_;
-    findings.saw_key_packet = saw_key_;
-    findings.damaged_pictures = decoder_.damaged();
+    findings.saw_key_packet = saw_any_key_;
+    findings.damaged_pictures = damaged();
     findings.repaired_times = clock_.repaired();
     findings.left_out_pictures = left_out();
 }

@@ -2,6 +2,8 @@
 // The video stream of a segment on its way from packets to pictures: decoded, given a time, made
 // whole where it is interlaced, and counted.
 //
+// Where the codec changes in mid-segment, pictures, count and clock go on.
+//
 // Promises: what cannot be decoded from this segment alone (leading pictures of an open GOP, what
 // comes before the first key frame) never comes out and is counted as left out.
 // Thread: its owner's.
@@ -38,7 +40,9 @@ public:
 
 private:
     VideoSource(Decoder decoder, const VideoStream& stream, Container container,
-                const Limits& limits);
+                const Limits& limits, int threads);
+    [[nodiscard]] Result<void> go_on_with(const VideoStream& stream);
+    [[nodiscard]] int damaged() const { return damaged_before_ + decoder_.damaged(); }
     [[nodiscard]] std::optional<Ticks> stamp_of(const AVFrame& frame);
     [[nodiscard]] bool waits_for_key(const AVPacket& packet);
     [[nodiscard]] Result<av::Pull> decode_one(std::int64_t& decode_us);
@@ -49,9 +53,12 @@ private:
     VideoClock clock_;
     Deinterlacer deinterlacer_;
     Limits limits_;
-    bool needs_key_;  // the decoder would show something before the first key frame
+    int threads_;
+    int damaged_before_ = 0;  // pictures of earlier codecs
+    bool needs_key_;          // the decoder would show something before the first key frame
     std::int64_t packets_ = 0;
     bool saw_key_ = false;
+    bool saw_any_key_ = false;  // also of earlier codecs
     bool drained_ = false;
     std::vector<Ticks> stamps_;         // of the packets, until it is known which are left out
     std::optional<Ticks> first_stamp_;  // of the first picture, as its packet had it

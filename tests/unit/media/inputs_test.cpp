@@ -50,6 +50,18 @@ std::vector<std::uint8_t> with_matrix(std::vector<std::uint8_t> mp4, const int (
     return mp4;
 }
 
+// Pieces of 12 pictures one after the other, each of a codec and with further arguments of its own.
+std::vector<std::vector<std::uint8_t>> pieces_of(const std::vector<std::string>& encodings) {
+    std::vector<std::vector<std::uint8_t>> pieces;
+    for (const std::string& encoding : encodings) {
+        const std::string start = std::to_string(10 + 0.48 * static_cast<double>(pieces.size()));
+        pieces.push_back(test::made_by("-f lavfi -i sine=sample_rate=48000 " +
+                                       picture("160x90", "0.48") + "-c:a mp2 " + encoding +
+                                       " -output_ts_offset " + start + kTs));
+    }
+    return pieces;
+}
+
 }  // namespace
 
 TEST_CASE("interlaced pictures are made whole as ffmpeg's own filter does", "[media]") {
@@ -161,6 +173,57 @@ TEST_CASE("pictures are turned and mirrored as their container says, all eight w
         CHECK(out.report->source.size == size);
         CHECK(test::psnr(out.files.at("out"), source, "null") > 40);  // ffmpeg turns it, too
     }
+}
+
+TEST_CASE("a video codec that changes in mid-segment is followed", "[media]") {
+    const std::string avc = "-c:v libx264 -preset ultrafast -bf 2 ";
+    const std::string hevc = "-c:v libx265 -preset ultrafast -x265-params log-level=none ";
+    const std::string mpeg2 = "-c:v mpeg2video -q:v 3 -bf 2 ";
+    const std::string elsewhere = "-streamid 0:400 ";  // another PID
+    const std::vector<std::string> rows[] = {{avc, hevc},
+                                             {hevc, avc},
+                                             {avc, mpeg2},
+                                             {mpeg2, hevc},
+                                             {avc, hevc, mpeg2},
+                                             {avc, avc + elsewhere},
+                                             {hevc, mpeg2 + elsewhere}};
+    for (const auto& row : rows) {
+        INFO(row.front() << " to " << row.back());
+        const auto pieces = pieces_of(row);
+        const auto frames = static_cast<std::int64_t>(12 * pieces.size());
+        Ladder ladder{quick("out", {160, 90}), quick("copied", {160, 90})};
+        ladder[1].bypass = Bypass::if_fits;
+        ladder[0].quality = ladder[1].quality = 10;
+        const Transcoded out = run(test::joined(pieces), ladder);
+        REQUIRE(out.report);
+        CHECK(out.report->source.frames == frames);
+        CHECK(out.report->source.pixels == frames * 160 * 90);
+        std::vector<std::int64_t> times;
+        for (const auto& piece : pieces) {
+            const auto more = test::probe_times(piece, "v:0");
+            times.insert(times.end(), more.begin(), more.end());
+        }
+        // The same pictures in one codec.
+        const auto plain = test::joined(pieces_of(std::vector(row.size(), avc)));
+        for (const char* name : {"out", "copied"}) {
+            CHECK(out.of(name).frames == frames);
+            CHECK_FALSE(out.of(name).copied);
+            CHECK(test::decoded_frames(out.files.at(name)) == frames);
+            CHECK(test::probe_times(out.files.at(name), "v:0") == times);
+            CHECK(test::psnr(out.files.at(name), plain, "null") > 30);
+        }
+        CHECK(test::probe_times(out.files.at("out"), "a:0").size() ==
+              test::probe_times(test::joined(pieces), "a:0").size());
+    }
+}
+
+TEST_CASE("a change to a video codec that we cannot read is told", "[media]") {
+    const auto pieces = pieces_of({"-c:v libx264 -preset ultrafast ", "-c:v mpeg4 "});
+    const Transcoded out = run(test::joined(pieces));
+    REQUIRE(out.report);
+    CHECK(out.report->source.frames == 12);
+    CHECK(out.of("out").frames == 12);
+    CHECK(out.warned("mpeg4 video stream"));
 }
 
 TEST_CASE("leading pictures of an open GOP are left out, counted and not paid", "[media]") {
