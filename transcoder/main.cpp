@@ -3,9 +3,11 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "common/config/cpu_budget.h"
 #include "common/config/exit_code.h"
 #include "common/config/transcoder_config.h"
 #include "common/runtime/log.h"
+#include "transcoder/commands/bench.h"
 #include "transcoder/commands/devices.h"
 #include "transcoder/commands/transcode.h"
 #include "transcoder/commands/verify_receipt.h"
@@ -32,6 +34,9 @@ int run_command(const TranscoderConfig& config) {
         case TranscoderCommand::verify_receipt:
             return millrace::transcoder::run_verify_receipt(
                 {config.receipt, config.expected, config.data_dir, config.json});
+        case TranscoderCommand::bench:
+            return millrace::transcoder::run_bench({config.ladder, config.inputs, config.json,
+                                                    config.limits, millrace::config::cpu_budget()});
     }
     return millrace::config::kExitUsage;
 }

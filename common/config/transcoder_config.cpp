@@ -85,6 +85,8 @@ struct Table {
     Command devices();
     Command transcode();
     Command verify_receipt();
+    Command bench();
+    void add_ladder(std::vector<Flag>& flags);
     Program program();
 };
 
@@ -95,7 +97,8 @@ void Table::add_joining(std::vector<Flag>& flags) {
                               config.join_tokens, parse_secret));
     flags.push_back(value_flag(
         {"max-sessions", "N|auto",
-         "slots advertised; auto = half of the cores this process may use", "auto"},
+         "slots advertised; auto = as many as this machine carries, measured at the first start",
+         "auto"},
         slots, [](const std::string& text) { return parse_count_or_auto(text, 1, kSlotsMax); }));
     flags.push_back(value_flag({"name", "NAME", "how the orchestrator calls it", "host name"},
                                config.name, parse_name));
@@ -183,9 +186,7 @@ Command Table::transcode() {
                     "the same pipeline without an orchestrator; INPUTs are consecutive "
                     "segments of one stream",
                     {}};
-    command.flags.push_back(value_flag(
-        {"ladder", "FILE|NAMES", "JSON file or preset names", std::string(kDefaultLadder)},
-        config.ladder, accept_ladder));
+    add_ladder(command.flags);
     command.flags.push_back(value_flag({"out-dir", "DIR", "gets RENDITION/N.EXT, N from 0", ""},
                                        config.out_dir, parse_path));
     command.flags.push_back(
@@ -228,10 +229,30 @@ Command Table::verify_receipt() {
     return command;
 }
 
+void Table::add_ladder(std::vector<Flag>& flags) {
+    flags.push_back(value_flag(
+        {"ladder", "FILE|NAMES", "JSON file or preset names", std::string(kDefaultLadder)},
+        config.ladder, accept_ladder));
+}
+
+Command Table::bench() {
+    Command command{
+        "bench", "find the largest number of sessions this machine carries in real time", {}};
+    add_ladder(command.flags);
+    command.flags.push_back(list_flag(
+        {"input", "FILE", "segments to transcode; repeatable",
+         "a clip of 1280x720 at 30/s, made here"},
+        config.inputs, [](const std::string& text) -> Result<std::string> { return text; }));
+    command.flags.push_back(toggle_flag({"json", "", "answer as JSON", ""}, config.json));
+    add_limits(command.flags);
+    add_log_flags(command.flags, config.log);
+    return command;
+}
+
 Program Table::program() {
     return {"transcoder",
             "Joins an orchestrator and transcodes live video for it.",
-            {run(), devices(), transcode(), verify_receipt()}};
+            {run(), devices(), transcode(), verify_receipt(), bench()}};
 }
 
 }  // namespace

@@ -20,7 +20,7 @@
 
 namespace millrace::config {
 
-enum class TranscoderCommand : std::uint8_t { run, devices, transcode, verify_receipt };
+enum class TranscoderCommand : std::uint8_t { run, devices, transcode, verify_receipt, bench };
 
 inline constexpr std::size_t kOrchestratorsMax = 16;
 inline constexpr std::size_t kLabelsMax = 32;
@@ -31,8 +31,8 @@ struct TranscoderConfig {
     // run
     std::vector<HostPort> orchestrators;
     std::vector<Secret> join_tokens;
-    std::uint32_t slots = 1;  // --max-sessions, auto already worked out
-    bool slots_auto = true;
+    std::uint32_t slots = 1;  // --max-sessions; with auto what to fall back to
+    bool slots_auto = true;   // to be measured
     std::string name;
     std::map<std::string, std::string> labels;
     std::string data_dir;
@@ -40,16 +40,18 @@ struct TranscoderConfig {
     Duration drain_timeout = std::chrono::seconds(30);
     bool exit_if_unreachable = false;
 
-    // run, transcode
+    // run, transcode, bench
     SegmentLimits limits;  // what an engine counts in a segment, whatever its headers say
     LogOptions log;
 
-    // transcode
+    // transcode, bench
     std::vector<std::string> inputs;
     Ladder ladder;
+
+    // transcode
     std::string out_dir;
 
-    // devices, transcode, verify-receipt
+    // devices, transcode, verify-receipt, bench
     bool json = false;
 
     // verify-receipt

@@ -1,5 +1,6 @@
 #include "common/config/options.h"
 
+#include "common/config/ladder_json.h"
 #include "common/config/orchestrator_config.h"
 #include "common/config/transcoder_config.h"
 #include "tests/support/catch.h"
@@ -307,11 +308,25 @@ TEST_CASE("the transcoder's lists repeat, split at commas, and come from anywher
     CHECK(from_file.exit_if_unreachable);
 }
 
+TEST_CASE("bench takes a ladder and segments", "[config][options]") {
+    const auto given = transcoder(
+        {"bench", "--ladder", "P240p30fps16x9", "--input", "a.ts", "--input", "b.ts", "--json"});
+    REQUIRE(given.config);
+    CHECK(given.config->command == TranscoderCommand::bench);
+    CHECK(given.config->ladder.size() == 1);
+    CHECK(given.config->inputs == std::vector<std::string>{"a.ts", "b.ts"});
+    CHECK(given.config->json);
+    const auto bare = transcoder({"bench"});
+    REQUIRE(bare.config);
+    CHECK(bare.config->ladder == *parse_ladder_option(kDefaultLadder));
+    CHECK(bare.config->inputs.empty());
+}
+
 TEST_CASE("what a transcoder cannot run with is refused by name", "[config][options]") {
     CHECK_THAT(transcoder({}).text, Contains("--orch-addr: is required"));
     CHECK(transcoder({}).exit_code == 78);
     CHECK(transcoder({"--orch-addr", "a:1", "--nvidia", "all"}).exit_code == 64);
-    CHECK(transcoder({"bench"}).exit_code == 64);
+    CHECK(transcoder({"benchmark"}).exit_code == 64);
     for (const Words& words :
          {Words{"--max-sessions", "0"}, Words{"--max-sessions", "257"}, Words{"--label", "novalue"},
           Words{"--label", "a=1,a=2"}, Words{"--name", "a/b"}, Words{"--orch-addr", "a:0"},

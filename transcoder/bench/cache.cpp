@@ -1,0 +1,57 @@
+#include "transcoder/bench/cache.h"
+
+#include <nlohmann/json.hpp>
+
+namespace millrace::bench {
+namespace {
+
+using nlohmann::json;
+
+json facts_json(const MachineFacts& facts) {
+    return {{"cpu", facts.cpu},         {"cores", facts.cores},   {"driver", facts.driver},
+            {"version", facts.version}, {"ffmpeg", facts.ffmpeg}, {"sanitized", facts.sanitized}};
+}
+
+// A whole number in that place, or nothing.
+std::optional<std::int64_t> number_in(const json& object, const char* key, std::int64_t low,
+                                      std::int64_t high) {
+    if (!object.is_object())
+        return std::nullopt;
+    const auto found = object.find(key);
+    if (found == object.end() || !found->is_number_integer())
+        return std::nullopt;
+    const auto value = found->get<std::int64_t>();
+    return value >= low && value <= high ? std::optional(value) : std::nullopt;
+}
+
+}  // namespace
+
+std::string to_cache(const MachineFacts& facts, const Measured& measured) {
+    const json document{{"machine", facts_json(facts)},
+                        {"sessions", measured.sessions},
+                        {"decode_pixels_per_second", measured.capacity.decode_pixels},
+                        {"encode_pixels_per_second", measured.capacity.encode_pixels}};
+    return document.dump(2, ' ', true, json::error_handler_t::replace) + "\n";
+}
+
+std::optional<Measured> from_cache(std::string_view text, const MachineFacts& facts) {
+    constexpr std::int64_t kPixelsMax = 1'000'000'000'000'000;
+    const json document = json::parse(text, nullptr, false);
+    // As it would be written: text that JSON cannot hold was replaced there, too.
+    const auto expected =
+        json::parse(facts_json(facts).dump(-1, ' ', true, json::error_handler_t::replace));
+    if (!document.is_object() || document.value("machine", json()) != expected)
+        return std::nullopt;
+    const auto sessions = number_in(document, "sessions", 1, kSlotsMax);
+    const auto decode = number_in(document, "decode_pixels_per_second", 0, kPixelsMax);
+    const auto encode = number_in(document, "encode_pixels_per_second", 0, kPixelsMax);
+    if (!sessions || !decode || !encode)
+        return std::nullopt;
+    Measured measured;
+    measured.sessions = static_cast<std::uint32_t>(*sessions);
+    measured.capacity.decode_pixels = *decode;
+    measured.capacity.encode_pixels = *encode;
+    return measured;
+}
+
+}  // namespace millrace::bench

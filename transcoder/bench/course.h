@@ -1,0 +1,80 @@
+#pragma once
+// Course: real engine processes at real work. One alone tells what a segment costs; so many sessions side by side, each
+// given a segment whenever the one before has passed in real time, tell whether the machine keeps up.
+//
+// A session's segments wait in its slot as on a transcoder: an engine does one at a time. Sessions begin spread over a
+// segment's duration, as broadcasters do. Threads per engine follow the number of sessions, as in a transcoder's core.
+//
+// Thread: loop, the process's main thread (engines die with the thread that started them). Owner: measure().
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "common/domain/capacity.h"
+#include "common/domain/engine_protocol.h"
+#include "common/domain/segment.h"
+#include "common/domain/segment_limits.h"
+#include "common/runtime/loop.h"
+#include "transcoder/bench/clip.h"
+#include "transcoder/bench/step.h"
+
+namespace millrace::bench {
+
+// How the segments of a session are divided.
+struct Rounds {
+    std::uint32_t warm_up = 1;  // not counted: encoders' memory and caches are cold
+    std::uint32_t counted = 3;
+};
+
+struct CourseOptions {
+    Ladder ladder;
+    SegmentLimits limits;
+    double cores = 1;                       // that this process may use
+    std::string engine = "/proc/self/exe";  // a program whose main() knows "__engine"
+};
+
+// One session alone, one segment after the other without a pause.
+struct Lone {
+    Duration cpu{0};           // of the engine, per segment
+    Duration wall{0};          // per segment
+    Duration duration{0};      // of a segment
+    StageTimes times;          // per segment
+    Cost cost;                 // of a session: pixels per second of video
+    SourceInfo source;         // of the first segment
+    std::uint64_t memory = 0;  // bytes an engine held at most
+};
+
+class Course {
+public:
+    using Shown = std::function<void(std::uint32_t done, std::uint32_t of)>;  // segments
+
+    Course(Loop& loop, Clip clip, CourseOptions options);
+    ~Course();
+    Course(const Course&) = delete;
+    Course& operator=(const Course&) = delete;
+
+    // bad_input: the clip cannot be transcoded; the message says why.
+    [[nodiscard]] Result<Lone> lone();
+    // After lone(). Gives up at the first counted segment that is late.
+    [[nodiscard]] Result<Step> run(std::uint32_t sessions, Rounds rounds, const Shown& shown);
+    // What runs ends with ErrorKind::timeout. From a signal's handler on the loop.
+    void stop() { stopped_ = true; }
+
+private:
+    class Session;
+
+    [[nodiscard]] EngineTask task(std::uint32_t threads, std::uint64_t seq) const;
+    [[nodiscard]] Result<void> serve(const std::function<bool()>& done, TimePoint deadline);
+
+    Loop& loop_;
+    Clip clip_;
+    CourseOptions options_;
+    std::vector<Duration> durations_;  // of the clip's segments, once known
+    std::vector<std::unique_ptr<Session>> sessions_;
+    std::optional<Error> problem_;
+    bool stopped_ = false;
+};
+
+}  // namespace millrace::bench
