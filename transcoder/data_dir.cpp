@@ -188,6 +188,15 @@ Result<void> DataDir::save_orchestrators(
                  document.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
 }
 
+std::string DataDir::bench() const {
+    std::ifstream in(file("bench.json"), std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+}
+
+Result<void> DataDir::save_bench(std::string_view text) const {
+    return write("bench.json", text);
+}
+
 Result<void> DataDir::save_endpoints(const std::string& admin) const {
     const nlohmann::json document{{"admin", admin}, {"pid", ::getpid()}};
     return write("endpoints.json", document.dump(2) + "\n");

@@ -3,7 +3,7 @@
 // of its admin door, and where it listens now. One transcoder per directory: it is locked for as
 // long as this object lives.
 //
-//   lock, curve.key, signing.key, admin.token, orchestrators.json, endpoints.json      (all 0600, directory 0700)
+//   lock, curve.key, signing.key, admin.token, orchestrators.json, bench.json, endpoints.json      (all 0600, directory 0700)
 //
 // Errors are ErrorKind::bad_input with a sentence that names --data-dir.
 //
@@ -44,6 +44,10 @@ public:
     [[nodiscard]] Result<std::map<std::string, KnownOrchestrator>> orchestrators() const;
     [[nodiscard]] Result<void> save_orchestrators(
         const std::map<std::string, KnownOrchestrator>& orchestrators) const;
+
+    // What was measured of this machine (bench.json); empty: nothing.
+    [[nodiscard]] std::string bench() const;
+    [[nodiscard]] Result<void> save_bench(std::string_view text) const;
 
     // Ports in use, for people and tests: {"admin": "HOST:PORT", "pid": N}.
     [[nodiscard]] Result<void> save_endpoints(const std::string& admin) const;

@@ -10,6 +10,7 @@
 
 #include "common/config/cpu_budget.h"
 #include "common/config/exit_code.h"
+#include "common/config/ladder_json.h"
 #include "common/config/version.h"
 #include "common/net/context.h"
 #include "common/net/join_token.h"
@@ -18,7 +19,9 @@
 #include "common/runtime/loop.h"
 #include "common/runtime/service_manager.h"
 #include "transcoder/admin.h"
+#include "transcoder/bench/auto_slots.h"
 #include "transcoder/data_dir.h"
+#include "transcoder/engine/sanitized.h"
 #include "transcoder/gpu/gpu_watch.h"
 #include "transcoder/media/devices.h"
 #include "transcoder/service.h"
@@ -41,13 +44,27 @@ std::string processor_name() {
     return "CPU";
 }
 
+class BenchFile final : public bench::Memory {
+public:
+    explicit BenchFile(const DataDir& directory) : directory_(directory) {}
+    [[nodiscard]] std::string load() const override { return directory_.bench(); }
+    void save(const std::string& text) override {
+        if (const auto saved = directory_.save_bench(text); !saved)
+            log::warn("bench", "will be measured again at the next start",
+                      {{"problem", saved.error().message}});
+    }
+
+private:
+    const DataDir& directory_;
+};
+
 // Everything `run` consists of, built in this order and taken down in reverse.
 class Transcoder {
 public:
     explicit Transcoder(const config::TranscoderConfig& config) : config_(config) {}
 
     int run() {
-        if (const int code = build(); code != config::kExitDone)
+        if (const int code = build(); code != config::kExitDone || stopped_)
             return code;
         std::signal(SIGPIPE, SIG_IGN);
         loop_.on_signal({SIGTERM, SIGINT}, [this](int) {
@@ -57,7 +74,7 @@ public:
         });
         log::info("main", "serving",
                   {{"name", config_.name},
-                   {"slots", std::to_string(config_.slots)},
+                   {"slots", std::to_string(slots_)},
                    {"admin", admin_->endpoint()}});
         service_->start();
         manager_.serving("joining; /readyz of " + admin_->endpoint() + " tells when it has");
@@ -71,6 +88,10 @@ private:
             return code;
         if (const auto opened = open_data_dir(); !opened)
             return fail(config::kExitConfig, opened.error().message);
+        if (config_.slots_auto && !measure_slots()) {
+            stopped_ = true;
+            return config::kExitDone;
+        }
         metrics_.emplace(config::version());
         service_.emplace(
             Service::Parts{loop_, context_, key_, *signer_, pool_, *data_dir_, *metrics_},
@@ -84,6 +105,33 @@ private:
         if (const auto saved = data_dir_->save_endpoints(admin_->endpoint()); !saved)
             return fail(config::kExitConfig, saved.error().message);
         return config::kExitDone;
+    }
+
+    // False: a signal came meanwhile. What cannot be measured is guessed, and said.
+    [[nodiscard]] bool measure_slots() {
+        bench::MachineFacts facts;
+        facts.cpu = processor_name();
+        facts.cores = config::cpu_budget();
+        facts.version = config::version();
+        facts.ffmpeg = media::ffmpeg_version();
+        facts.sanitized = engine::kSanitized;
+        BenchFile file(*data_dir_);
+        const bench::CourseOptions course{*config::parse_ladder_option(config::kDefaultLadder),
+                                          config_.limits, facts.cores};
+        const auto measured = bench::auto_slots(facts, course, file);
+        if (measured) {
+            slots_ = measured->sessions;
+            capacity_ = measured->capacity;
+        } else if (measured.error().kind == ErrorKind::timeout) {
+            log::info("main", "stopped while measuring");
+            return false;
+        } else {
+            log::warn("bench", "not measured: half of the cores are advertised",
+                      {{"problem", measured.error().message},
+                       {"slots", std::to_string(slots_)},
+                       {"remedy", "--max-sessions N"}});
+        }
+        return true;
     }
 
     int read_tokens() {
@@ -142,10 +190,11 @@ private:
         core.version = std::string(config::version());
         core.key = TranscoderKey{key_.public_key.z85()};
         core.incarnation = Incarnation{net::random_u64()};
-        core.slots = config_.slots;
+        core.slots = slots_;
+        core.capacity = capacity_;
         core.cores = std::max(1U, static_cast<std::uint32_t>(config::cpu_budget()));
         core.capabilities = media::capabilities();
-        core.devices = {{"cpu", processor_name(), config_.slots}};
+        core.devices = {{"cpu", processor_name(), slots_}};
         core.labels = config_.labels;
         core.signer = signer_->key();
         core.seed = net::random_u64();
@@ -196,6 +245,9 @@ private:
     Loop loop_;
     std::vector<net::JoinToken> tokens_;
     std::optional<DataDir> data_dir_;
+    std::uint32_t slots_ = config_.slots;
+    Cost capacity_;  // nothing: not measured
+    bool stopped_ = false;
     net::KeyPair key_;
     std::optional<net::Signer> signer_;
     net::Secret<std::string> admin_token_;
