@@ -46,11 +46,12 @@ json link_json(const OrchestratorLinkStatus& link) {
 class Admin::Impl : public std::enable_shared_from_this<Admin::Impl> {
 public:
     Impl(Loop& loop, Service& service, TaskMetrics& metrics, const gpu::Watch& gpus,
-         AdminOptions options)
+         const gpu::Stock& stock, AdminOptions options)
         : loop_(loop),
           service_(service),
           metrics_(metrics),
           gpus_(gpus),
+          stock_(stock),
           options_(std::move(options)),
           started_at_(loop.now()) {}
 
@@ -92,6 +93,7 @@ private:
         on_loop("/readyz", [this] { return ready(); });
         on_loop("/metrics", [this] {
             metrics_.gpus(gpus_.latest());
+            metrics_.gpu_states(stock_);
             return http::text_response(200, std::string(metrics::kExpositionType),
                                        metrics_.exposition(service_.status()));
         });
@@ -139,16 +141,26 @@ private:
         for (const OrchestratorLinkStatus& link : core.orchestrators)
             body["orchestrators"].push_back(link_json(link));
         for (const gpu::Reading& gpu : gpus_.latest())
-            body["gpus"].push_back(gpu::to_json(gpu));
+            body["gpus"].push_back(gpu_json(gpu));
         return http::text_response(
             200, "application/json",
             body.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
+    }
+
+    // Those that are not ours have no state.
+    [[nodiscard]] json gpu_json(const gpu::Reading& reading) const {
+        json entry = gpu::to_json(reading);
+        for (const gpu::GpuRecord& record : stock_)
+            if (record.gpu.index == reading.index)
+                entry.update(gpu::to_json(record));
+        return entry;
     }
 
     Loop& loop_;
     Service& service_;
     TaskMetrics& metrics_;
     const gpu::Watch& gpus_;
+    const gpu::Stock& stock_;
     AdminOptions options_;
     TimePoint started_at_;
     http::Router router_;
@@ -157,8 +169,9 @@ private:
 };
 
 Result<std::unique_ptr<Admin>> Admin::start(Loop& loop, Service& service, TaskMetrics& metrics,
-                                            const gpu::Watch& gpus, AdminOptions options) {
-    auto impl = std::make_shared<Impl>(loop, service, metrics, gpus, std::move(options));
+                                            const gpu::Watch& gpus, const gpu::Stock& stock,
+                                            AdminOptions options) {
+    auto impl = std::make_shared<Impl>(loop, service, metrics, gpus, stock, std::move(options));
     if (auto started = impl->start(); !started)
         return started.error();
     return std::unique_ptr<Admin>(new Admin(std::move(impl)));

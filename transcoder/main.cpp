@@ -12,6 +12,7 @@
 #include "transcoder/commands/transcode.h"
 #include "transcoder/commands/verify_receipt.h"
 #include "transcoder/engine/engine_main.h"
+#include "transcoder/gpu/gpu_trial.h"
 #include "transcoder/run.h"
 
 namespace {
@@ -56,6 +57,8 @@ int main(int argc, char** argv) {
     // Before anything else: an engine has no configuration, and what it inherits is not for it.
     if (argc > 1 && std::string_view(argv[1]) == engine::kEngineArgument)
         engine::engine_main(argc > 2 ? std::atoi(argv[2]) : engine::kEngineSocket);
+    if (argc > 1 && std::string_view(argv[1]) == millrace::gpu::kTrialArgument)
+        millrace::gpu::trial_main();
     const auto setup =
         millrace::config::read_transcoder_config(millrace::config::invocation_of(argc, argv));
     if (!setup.config)

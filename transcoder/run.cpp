@@ -22,6 +22,7 @@
 #include "transcoder/bench/auto_slots.h"
 #include "transcoder/data_dir.h"
 #include "transcoder/engine/sanitized.h"
+#include "transcoder/gpu/gpu_stock.h"
 #include "transcoder/gpu/gpu_watch.h"
 #include "transcoder/media/devices.h"
 #include "transcoder/service.h"
@@ -86,6 +87,8 @@ private:
     int build() {
         if (const int code = read_tokens(); code != config::kExitDone)
             return code;
+        if (const int code = take_gpus(); code != config::kExitDone)
+            return code;
         if (const auto opened = open_data_dir(); !opened)
             return fail(config::kExitConfig, opened.error().message);
         if (config_.slots_auto && !measure_slots()) {
@@ -96,7 +99,7 @@ private:
         service_.emplace(
             Service::Parts{loop_, context_, key_, *signer_, pool_, *data_dir_, *metrics_},
             options(), [this](int code, const std::string& message) { leave(code, message); });
-        auto admin = Admin::start(loop_, *service_, *metrics_, gpus_,
+        auto admin = Admin::start(loop_, *service_, *metrics_, gpus_, stock_,
                                   {config::to_string(config_.admin_addr), admin_token_,
                                    config_.name, std::string(config::version())});
         if (!admin)
@@ -142,6 +145,24 @@ private:
                             "join refused: malformed: --join-token: " + token.error().message);
             tokens_.push_back(std::move(*token));
         }
+        return config::kExitDone;
+    }
+
+    int take_gpus() {
+        if (config_.gpus.none())
+            return config::kExitDone;
+        auto stock = gpu::take_stock(config_.gpus);
+        if (!stock)
+            return fail(config::kExitDevice,
+                        "--nvidia " + config_.gpus.text() + ": " + stock.error().message);
+        stock_ = std::move(*stock);
+        for (const gpu::GpuRecord& record : stock_)
+            if (record.state == gpu::GpuState::ready)
+                log::info("gpu", "tried; this version carries no session on it",
+                          {{"gpu", gpu::in_words(record.gpu)}});
+            else
+                log::warn("gpu", "cannot be used",
+                          {{"gpu", gpu::in_words(record.gpu)}, {"reason", record.reason}});
         return config::kExitDone;
     }
 
@@ -254,6 +275,7 @@ private:
     std::map<std::string, KnownOrchestrator> known_;
     std::optional<TaskMetrics> metrics_;
     std::optional<Service> service_;
+    gpu::Stock stock_;
     gpu::Watch gpus_{gpu::Nvml::open()};
     std::unique_ptr<Admin> admin_;
     int exit_code_ = config::kExitDone;

@@ -71,6 +71,13 @@ void TaskMetrics::gpus(const std::vector<gpu::Reading>& readings) {
     }
 }
 
+void TaskMetrics::gpu_states(const gpu::Stock& stock) {
+    for (const gpu::GpuRecord& record : stock)
+        for (const std::string_view state : gpu::kGpuStates)
+            metrics_.set(names::gpu_state, {std::to_string(record.gpu.index), state},
+                         state == gpu::to_string(record.state) ? 1 : 0);
+}
+
 std::string TaskMetrics::exposition(const CoreStatus& status) {
     metrics_.set(names::tasks_active, status.tasks_active);
     metrics_.set(names::slots, status.slots);

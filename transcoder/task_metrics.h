@@ -11,6 +11,7 @@
 #include "common/domain/segment.h"
 #include "common/metrics/metrics.h"
 #include "transcoder/core/transcoder_core.h"
+#include "transcoder/gpu/gpu_stock.h"
 #include "transcoder/gpu/nvml.h"
 
 namespace millrace::transcoder {
@@ -30,6 +31,9 @@ public:
 
     // What the GPUs of the machine tell; what they no longer tell disappears.
     void gpus(const std::vector<gpu::Reading>& readings);
+
+    // Those that this transcoder was told to use. After gpus(), which forgets what it does not know.
+    void gpu_states(const gpu::Stock& stock);
 
     // The page as of now.
     [[nodiscard]] std::string exposition(const CoreStatus& status);

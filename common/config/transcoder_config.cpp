@@ -68,6 +68,20 @@ auto count(std::uint64_t low, std::uint64_t high) {
     return [low, high](const std::string& text) { return parse_count(text, low, high); };
 }
 
+Flag gpus_flag(GpuSelection& target) {
+    Flag flag{"nvidia", "all|0,1|0:18,1:15",
+              "GPUs (index or UUID), each with the most sessions at once if you like", "CPU only"};
+    flag.shape = Shape::list;
+    flag.set = [&target](const std::vector<std::string>& words) -> Result<void> {
+        auto parsed = parse_gpus(words);
+        if (!parsed)
+            return parsed.error();
+        target = *std::move(parsed);
+        return {};
+    };
+    return flag;
+}
+
 // Everything is bound to one configuration and to what only the checks need.
 struct Table {
     TranscoderConfig config;
@@ -100,6 +114,7 @@ void Table::add_joining(std::vector<Flag>& flags) {
          "slots advertised; auto = as many as this machine carries, measured at the first start",
          "auto"},
         slots, [](const std::string& text) { return parse_count_or_auto(text, 1, kSlotsMax); }));
+    flags.push_back(gpus_flag(config.gpus));
     flags.push_back(value_flag({"name", "NAME", "how the orchestrator calls it", "host name"},
                                config.name, parse_name));
     flags.push_back(list_flag({"label", "K=V", "for operators", ""}, labels, parse_label));

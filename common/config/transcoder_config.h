@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "common/base/time.h"
+#include "common/config/gpu_selection.h"
 #include "common/config/options.h"
 #include "common/config/secret.h"
 #include "common/config/values.h"
@@ -33,6 +34,7 @@ struct TranscoderConfig {
     std::vector<Secret> join_tokens;
     std::uint32_t slots = 1;  // --max-sessions; with auto what to fall back to
     bool slots_auto = true;   // to be measured
+    GpuSelection gpus;        // --nvidia
     std::string name;
     std::map<std::string, std::string> labels;
     std::string data_dir;

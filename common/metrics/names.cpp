@@ -145,6 +145,9 @@ const GaugeDef gpu_temperature_celsius{
 const GaugeDef gpu_power_watts{{"gpu_power_watts", "Power that the GPU draws", {kGpu}}};
 const GaugeDef gpu_encoder_sessions{
     {"gpu_encoder_sessions", "Encoders open on the GPU, of all processes", {kGpu}}};
+const GaugeDef gpu_state{{"gpu_state",
+                          "1 for the state that a GPU of --nvidia is in",
+                          {kGpu, {"state", {"ready", "unusable"}}}}};
 const GaugeDef gpu_throttled{
     {"gpu_throttled", "1 while power, heat or hardware holds the GPU's clocks down", {kGpu}}};
 const GaugeDef gpu_xid{{"gpu_xid",
@@ -219,7 +222,7 @@ const Table& transcoder_table() {
         {&tasks_total, &frames_total, &pixels_total, &engine_restarts_total},
         {&tasks_active, &slots, &slots_reserved, &link_up, &gpu_utilization_ratio,
          &gpu_memory_bytes, &gpu_temperature_celsius, &gpu_power_watts, &gpu_encoder_sessions,
-         &gpu_throttled, &gpu_xid, &build_info},
+         &gpu_state, &gpu_throttled, &gpu_xid, &build_info},
         {&task_seconds}};
     return table;
 }

@@ -67,6 +67,7 @@ extern const GaugeDef gpu_memory_bytes;       // {gpu, kind: used, total}
 extern const GaugeDef gpu_temperature_celsius;
 extern const GaugeDef gpu_power_watts;
 extern const GaugeDef gpu_encoder_sessions;
+extern const GaugeDef gpu_state;  // {gpu, state}; only of those that are used
 extern const GaugeDef gpu_throttled;
 extern const GaugeDef gpu_xid;
 extern const GaugeDef build_info;  // {version}

@@ -19,8 +19,10 @@ class Gpus(ClusterCase):
     def setUp(self):
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
-        os.symlink(pathlib.Path(binary("transcoder")).resolve().parent / "libfake_nvml.so",
-                   pathlib.Path(directory.name, "libnvidia-ml.so.1"))
+        binaries = pathlib.Path(binary("transcoder")).resolve().parent
+        os.symlink(binaries / "libfake_nvml.so", pathlib.Path(directory.name, "libnvidia-ml.so.1"))
+        os.symlink(binaries / "fake_driver" / "libcuda.so.1", pathlib.Path(directory.name, "libcuda.so.1"))
+        self.data_dir = pathlib.Path(directory.name, "data")
         self.environment = {"LD_LIBRARY_PATH": directory.name}
 
     def test_devices_lists_every_gpu_and_says_that_it_is_not_used(self):
@@ -33,6 +35,27 @@ class Gpus(ClusterCase):
         self.assertTrue(all(g["reason"] for g in gpus["list"]))
         table = run_to_end([binary("transcoder"), "devices"], environment=self.environment).stdout
         self.assertIn("NVIDIA H100 80GB HBM3, GPU-bbbb", table)
+
+    def test_devices_tells_each_stage_that_was_tried(self):
+        done = run_to_end([binary("transcoder"), "devices", "--json"], environment=self.environment)
+        stages = {(s["kind"], s["name"]): s for s in json.loads(done.stdout)["gpus"]["list"][0]["stages"]}
+        self.assertTrue(stages["context", "cuda"]["works"])
+        self.assertTrue(stages["transfer", "nv12"]["works"])
+        self.assertIn("libnvcuvid.so.1", stages["decode", "h264"]["reason"])
+        self.assertIn("libnvidia-encode.so.1", stages["encode", "h264_nvenc"]["reason"])
+
+    def refused(self, selection, environment):
+        done = run_to_end([binary("transcoder"), "--orch-addr", "127.0.0.1:1", "--data-dir", self.data_dir, "--nvidia", selection],
+                          environment=environment)
+        self.assertEqual(done.returncode, 75, done)
+        return done.stderr
+
+    def test_gpus_that_cannot_be_used_end_it_with_what_is_missing(self):
+        self.assertIn("--nvidia 0: NVIDIA's driver is not installed", self.refused("0", {}))
+        self.assertIn("there is no GPU 5", self.refused("5", self.environment))
+        self.assertIn("libnvcuvid.so.1", self.refused("all", self.environment))
+        self.assertIn("CUDA_ERROR_NO_DEVICE", self.refused("1", self.environment | {"FAKE_CUDA": "none"}))
+        self.assertIn("crashed with signal 11", self.refused("GPU-aaaa", self.environment | {"FAKE_CUDA": "crash"}))
 
     def test_a_transcoder_tells_them_in_its_metrics_and_status(self):
         cluster = self.new_cluster()

@@ -80,11 +80,12 @@ std::string in_words(const Result<EngineWalls>& walls) {
 }
 
 // Why this version does nothing with the GPUs it lists.
-constexpr const char* kUnused = "GPUs are not used by this version";
+constexpr const char* kUnused = "no session is carried on GPUs by this version";
 
 struct Gpus {
     std::string driver;
     std::vector<gpu::Reading> list;
+    gpu::Stock stock;     // the same, tried
     std::string missing;  // why the list is empty
     std::string kernel;   // whether this build's can be launched, or why not
 };
@@ -98,6 +99,10 @@ Gpus find_gpus() {
     }
     found.driver = (*nvml)->driver();
     found.list = (*nvml)->read();
+    for (const gpu::Reading& gpu : found.list) {
+        const gpu::Chosen chosen{gpu.index, gpu.uuid, gpu.name, std::nullopt};
+        found.stock.push_back(gpu::record_of(chosen, gpu::try_gpu(chosen)));
+    }
     const auto launched = cuda::device_name();
     found.kernel = launched ? "can be launched on " + *launched : launched.error().message;
     return found;
@@ -107,10 +112,12 @@ json to_json(const Gpus& gpus) {
     json all{{"driver", gpus.driver}, {"kernel", gpus.kernel}, {"list", json::array()}};
     if (!gpus.missing.empty())
         all["missing"] = gpus.missing;
-    for (const gpu::Reading& reading : gpus.list) {
-        json entry = gpu::to_json(reading);
+    for (std::size_t n = 0; n < gpus.list.size(); ++n) {
+        json entry = gpu::to_json(gpus.list[n]);
+        entry.update(gpu::to_json(gpus.stock[n]));
         entry["used"] = false;
-        entry["reason"] = kUnused;
+        if (entry["reason"].is_null())
+            entry["reason"] = kUnused;
         all["list"].push_back(std::move(entry));
     }
     return all;
@@ -119,9 +126,15 @@ json to_json(const Gpus& gpus) {
 void print_gpus(const Gpus& gpus) {
     if (!gpus.missing.empty())
         std::printf("gpus           none: %s\n", gpus.missing.c_str());
-    for (const gpu::Reading& gpu : gpus.list)
+    for (const gpu::GpuRecord& record : gpus.stock) {
+        const gpu::Chosen& gpu = record.gpu;
         std::printf("gpu %-10u %s, %s, driver %s (%s)\n", gpu.index, gpu.name.c_str(),
-                    gpu.uuid.c_str(), gpus.driver.c_str(), kUnused);
+                    gpu.uuid.c_str(), gpus.driver.c_str(),
+                    record.reason.empty() ? kUnused : record.reason.c_str());
+        for (const media::GpuStage& stage : record.trial.stages)
+            std::printf("  %-12s %-14s %s\n", std::string(media::to_string(stage.kind)).c_str(),
+                        stage.name.c_str(), stage.works ? "yes" : ("no: " + stage.reason).c_str());
+    }
     if (!gpus.list.empty())
         std::printf("cuda kernel    %s\n", gpus.kernel.c_str());
 }

@@ -32,4 +32,17 @@ json to_json(const Reading& gpu) {
             {"xid", or_null(gpu.xid)}};
 }
 
+json to_json(const GpuRecord& record) {
+    json stages = json::array();
+    for (const media::GpuStage& stage : record.trial.stages)
+        stages.push_back({{"kind", media::to_string(stage.kind)},
+                          {"name", stage.name},
+                          {"works", stage.works},
+                          {"reason", stage.reason}});
+    return {{"state", to_string(record.state)},
+            {"reason", record.reason.empty() ? json(nullptr) : json(record.reason)},
+            {"sessions_max", or_null(record.gpu.sessions_max)},
+            {"stages", std::move(stages)}};
+}
+
 }  // namespace millrace::gpu

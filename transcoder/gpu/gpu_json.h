@@ -5,10 +5,13 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include "transcoder/gpu/gpu_stock.h"
 #include "transcoder/gpu/nvml.h"
 
 namespace millrace::gpu {
 
 [[nodiscard]] nlohmann::json to_json(const Reading& gpu);
+// State, reason, limit, and every stage that was tried; to be merged into its reading's.
+[[nodiscard]] nlohmann::json to_json(const GpuRecord& record);
 
 }  // namespace millrace::gpu

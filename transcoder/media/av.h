@@ -14,6 +14,7 @@ extern "C" {
 #include <libavformat/avformat.h>
 #include <libavutil/channel_layout.h>
 #include <libavutil/display.h>
+#include <libavutil/hwcontext.h>
 #include <libavutil/imgutils.h>
 #include <libavutil/mastering_display_metadata.h>
 #include <libavutil/mathematics.h>
@@ -61,6 +62,7 @@ using FilterPtr = std::unique_ptr<AVBSFContext, FreeByAddress<av_bsf_free>>;
 using InputPtr = std::unique_ptr<AVFormatContext, FreeByAddress<avformat_close_input>>;
 using OutputPtr = std::unique_ptr<AVFormatContext, Free<avformat_free_context>>;
 using ScalerPtr = std::unique_ptr<SwsContext, Free<sws_freeContext>>;
+using BufferPtr = std::unique_ptr<AVBufferRef, FreeByAddress<av_buffer_unref>>;
 using GraphPtr = std::unique_ptr<AVFilterGraph, FreeByAddress<avfilter_graph_free>>;
 using ParametersPtr = std::unique_ptr<AVCodecParameters, FreeByAddress<avcodec_parameters_free>>;
 

@@ -12,6 +12,16 @@ AVFilterInOut* open_end(const char* name, AVFilterContext* context) {
     return end;
 }
 
+// Pictures in a GPU's memory come from a pool that the filters have to know.
+int tell_surfaces(AVFilterContext& source, AVBufferRef& surfaces) {
+    AVBufferSrcParameters* parameters = av_buffersrc_parameters_alloc();
+    MR_CHECK(parameters != nullptr, "out of memory");
+    parameters->hw_frames_ctx = &surfaces;  // it takes a reference of its own
+    const int rc = av_buffersrc_parameters_set(&source, parameters);
+    av_free(parameters);
+    return rc;
+}
+
 }  // namespace
 
 Result<FilterChain> FilterChain::open(const AVFrame& like, const std::string& chain) {
@@ -28,6 +38,8 @@ Result<FilterChain> FilterChain::open(const AVFrame& like, const std::string& ch
                               std::to_string(kTicksPerSecond);
     int rc = avfilter_graph_create_filter(&made.in_, avfilter_get_by_name("buffer"), "in",
                                           input.c_str(), nullptr, graph);
+    if (rc >= 0 && like.hw_frames_ctx != nullptr)
+        rc = tell_surfaces(*made.in_, *like.hw_frames_ctx);
     if (rc >= 0)
         rc = avfilter_graph_create_filter(&made.out_, avfilter_get_by_name("buffersink"), "out",
                                           nullptr, nullptr, graph);

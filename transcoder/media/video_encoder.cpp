@@ -168,7 +168,7 @@ static Result<void> encode_one_picture(AVCodecContext& context) {
     return {};
 }
 
-Result<void> try_encoder(const char* name) {
+Result<void> try_encoder(const char* name, AVBufferRef* gpu) {
     av::set_up_logging();
     const AVCodec* codec = avcodec_find_encoder_by_name(name);
     if (codec == nullptr)
@@ -182,6 +182,8 @@ Result<void> try_encoder(const char* name) {
     context->time_base = {1, 25};
     context->framerate = {25, 1};
     context->pix_fmt = AV_PIX_FMT_YUV420P;
+    if (gpu != nullptr)
+        context->hw_device_ctx = av_buffer_ref(gpu);
     av::Options quiet;
     if (std::string_view(name) == "libx265")
         quiet.set("x265-params", "log-level=none");

@@ -70,7 +70,7 @@ private:
 [[nodiscard]] av::FramePtr grey_picture(Size size);
 
 // Opens an encoder of that name with small settings and makes a picture: an encoder that is
-// compiled in may still not work (no driver, no device). Says why.
-[[nodiscard]] Result<void> try_encoder(const char* name);
+// compiled in may still not work (no driver, no device). Says why. On that GPU, if one is given.
+[[nodiscard]] Result<void> try_encoder(const char* name, AVBufferRef* gpu = nullptr);
 
 }  // namespace millrace::media

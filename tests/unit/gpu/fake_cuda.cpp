@@ -1,0 +1,244 @@
+// A library that plays libcuda.so.1: one device whose memory is the machine's, on which nothing can
+// be launched. FFmpeg asks for all of these names before it uses any.
+//
+// FAKE_CUDA in the environment chooses what is wrong: "none" (no device), "hang" and "crash" (when
+// its context is asked for), "full" (no memory), "garbled" (pictures come back changed).
+
+#include <csignal>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+
+#include <unistd.h>
+
+namespace {
+
+using DevicePointer = unsigned long long;
+
+constexpr int kSuccess = 0;
+constexpr int kOutOfMemory = 2;
+constexpr int kNoDevice = 100;
+constexpr int kNotSupported = 801;
+constexpr std::size_t kPitch = 256;
+constexpr int kHost = 1;
+
+int context;
+thread_local int pushed = 0;
+
+bool is(std::string_view fault) {
+    const char* chosen = std::getenv("FAKE_CUDA");
+    return chosen != nullptr && fault == chosen;
+}
+
+// CUDA_MEMCPY2D
+struct End {
+    std::size_t x;
+    std::size_t y;
+    int type;
+    void* host;
+    DevicePointer device;
+    void* array;
+    std::size_t pitch;
+};
+struct Copy {
+    End from;
+    End to;
+    std::size_t width;
+    std::size_t height;
+};
+
+char* place(const End& end) {
+    char* base =
+        end.type == kHost ? static_cast<char*>(end.host) : reinterpret_cast<char*>(end.device);
+    return base + end.y * end.pitch + end.x;
+}
+
+}  // namespace
+
+extern "C" {
+
+int cuInit(unsigned) {
+    return is("none") ? kNoDevice : kSuccess;
+}
+int cuDeviceGetCount(int* count) {
+    *count = 1;
+    return kSuccess;
+}
+int cuDeviceGet(int* device, int) {
+    *device = 0;
+    return kSuccess;
+}
+int cuDeviceGetAttribute(int* value, int, int) {
+    *value = 1;
+    return kSuccess;
+}
+int cuDeviceGetName(char* text, int size, int) {
+    std::snprintf(text, static_cast<std::size_t>(size), "fake");
+    return kSuccess;
+}
+int cuDeviceComputeCapability(int* major, int* minor, int) {
+    *major = 9;
+    *minor = 0;
+    return kSuccess;
+}
+
+int cuDevicePrimaryCtxRetain(void** made, int) {
+    while (is("hang"))
+        pause();
+    if (is("crash")) {
+        std::signal(SIGSEGV, SIG_DFL);  // not the sanitizer's report
+        std::raise(SIGSEGV);
+    }
+    *made = &context;
+    return kSuccess;
+}
+int cuDevicePrimaryCtxRelease(int) {
+    return kSuccess;
+}
+int cuDevicePrimaryCtxSetFlags(int, unsigned) {
+    return kSuccess;
+}
+int cuDevicePrimaryCtxGetState(int, unsigned* flags, int* active) {
+    *flags = 0;
+    *active = 0;
+    return kSuccess;
+}
+int cuDevicePrimaryCtxReset(int) {
+    return kSuccess;
+}
+int cuCtxCreate_v2(void** made, unsigned, int) {
+    *made = &context;
+    return kSuccess;
+}
+int cuCtxSetLimit(int, std::size_t) {
+    return kSuccess;
+}
+int cuCtxPushCurrent_v2(void*) {
+    ++pushed;
+    return kSuccess;
+}
+int cuCtxPopCurrent_v2(void** popped) {
+    if (pushed <= 0)
+        std::abort();
+    --pushed;
+    if (popped != nullptr)
+        *popped = &context;
+    return kSuccess;
+}
+int cuCtxDestroy_v2(void*) {
+    return kSuccess;
+}
+int cuCtxGetDevice(int* device) {
+    *device = 0;
+    return kSuccess;
+}
+
+int cuMemAlloc_v2(DevicePointer* made, std::size_t size) {
+    if (is("full"))
+        return kOutOfMemory;
+    *made = reinterpret_cast<DevicePointer>(std::calloc(1, size));
+    return kSuccess;
+}
+int cuMemAllocPitch_v2(DevicePointer* made, std::size_t* pitch, std::size_t width,
+                       std::size_t height, unsigned) {
+    *pitch = (width + kPitch - 1) / kPitch * kPitch;
+    return cuMemAlloc_v2(made, *pitch * height);
+}
+int cuMemFree_v2(DevicePointer memory) {
+    std::free(reinterpret_cast<void*>(memory));
+    return kSuccess;
+}
+int cuMemsetD8Async(DevicePointer memory, unsigned char value, std::size_t size, void*) {
+    std::memset(reinterpret_cast<void*>(memory), value, size);
+    return kSuccess;
+}
+int cuMemcpy2DAsync_v2(const Copy* copy, void*) {
+    if (pushed <= 0)
+        return kNotSupported;  // outside of its context
+    for (std::size_t row = 0; row < copy->height; ++row)
+        std::memcpy(place(copy->to) + row * copy->to.pitch,
+                    place(copy->from) + row * copy->from.pitch, copy->width);
+    if (is("garbled"))
+        *place(copy->to) = 7;
+    return kSuccess;
+}
+int cuMemcpy2D_v2(const Copy* copy) {
+    return cuMemcpy2DAsync_v2(copy, nullptr);
+}
+
+int cuGetErrorName(int number, const char** text) {
+    *text = number == kNoDevice       ? "CUDA_ERROR_NO_DEVICE"
+            : number == kOutOfMemory  ? "CUDA_ERROR_OUT_OF_MEMORY"
+            : number == kNotSupported ? "CUDA_ERROR_NOT_SUPPORTED"
+                                      : "CUDA_ERROR_UNKNOWN";
+    return kSuccess;
+}
+int cuGetErrorString(int number, const char** text) {
+    *text = number == kNoDevice      ? "no CUDA-capable device is detected"
+            : number == kOutOfMemory ? "out of memory"
+                                     : "a fake does not do this";
+    return kSuccess;
+}
+
+int cuStreamCreate(void** stream, unsigned) {
+    *stream = nullptr;
+    return kSuccess;
+}
+int cuStreamQuery(void*) {
+    return kSuccess;
+}
+int cuStreamSynchronize(void*) {
+    return kSuccess;
+}
+int cuStreamDestroy_v2(void*) {
+    return kSuccess;
+}
+
+#define NOT_SUPPORTED(name)   \
+    int name() {              \
+        return kNotSupported; \
+    }
+NOT_SUPPORTED(cuMemAllocManaged)
+NOT_SUPPORTED(cuMemcpy)
+NOT_SUPPORTED(cuMemcpyAsync)
+NOT_SUPPORTED(cuMemcpyHtoD_v2)
+NOT_SUPPORTED(cuMemcpyHtoDAsync_v2)
+NOT_SUPPORTED(cuMemcpyDtoH_v2)
+NOT_SUPPORTED(cuMemcpyDtoHAsync_v2)
+NOT_SUPPORTED(cuMemcpyDtoD_v2)
+NOT_SUPPORTED(cuMemcpyDtoDAsync_v2)
+NOT_SUPPORTED(cuStreamAddCallback)
+NOT_SUPPORTED(cuEventCreate)
+NOT_SUPPORTED(cuEventDestroy_v2)
+NOT_SUPPORTED(cuEventSynchronize)
+NOT_SUPPORTED(cuEventQuery)
+NOT_SUPPORTED(cuEventRecord)
+NOT_SUPPORTED(cuLaunchKernel)
+NOT_SUPPORTED(cuLinkCreate)
+NOT_SUPPORTED(cuLinkAddData)
+NOT_SUPPORTED(cuLinkComplete)
+NOT_SUPPORTED(cuLinkDestroy)
+NOT_SUPPORTED(cuModuleLoadData)
+NOT_SUPPORTED(cuModuleUnload)
+NOT_SUPPORTED(cuModuleGetFunction)
+NOT_SUPPORTED(cuModuleGetGlobal)
+NOT_SUPPORTED(cuTexObjectCreate)
+NOT_SUPPORTED(cuTexObjectDestroy)
+NOT_SUPPORTED(cuGLGetDevices_v2)
+NOT_SUPPORTED(cuGraphicsGLRegisterImage)
+NOT_SUPPORTED(cuGraphicsUnregisterResource)
+NOT_SUPPORTED(cuGraphicsMapResources)
+NOT_SUPPORTED(cuGraphicsUnmapResources)
+NOT_SUPPORTED(cuGraphicsSubResourceGetMappedArray)
+NOT_SUPPORTED(cuGraphicsResourceGetMappedPointer_v2)
+NOT_SUPPORTED(cuArray3DCreate_v2)
+NOT_SUPPORTED(cuArrayDestroy)
+NOT_SUPPORTED(cuEGLStreamProducerConnect)
+NOT_SUPPORTED(cuEGLStreamProducerDisconnect)
+NOT_SUPPORTED(cuEGLStreamConsumerDisconnect)
+NOT_SUPPORTED(cuEGLStreamProducerPresentFrame)
+NOT_SUPPORTED(cuEGLStreamProducerReturnFrame)
+
+}  // extern "C"

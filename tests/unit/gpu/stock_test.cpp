@@ -1,0 +1,65 @@
+#include <nlohmann/json.hpp>
+
+#include "tests/support/catch.h"
+#include "transcoder/gpu/gpu_json.h"
+#include "transcoder/gpu/gpu_stock.h"
+
+namespace millrace::gpu {
+namespace {
+
+using Catch::Contains;
+using media::GpuStageKind;
+
+Trial good() {
+    return {{{GpuStageKind::context, "cuda", true, ""},
+             {GpuStageKind::transfer, "nv12", true, ""},
+             {GpuStageKind::decode, "h264", true, ""},
+             {GpuStageKind::encode, "h264_nvenc", false, "no unit"}},
+            ""};
+}
+
+GpuRecord usable(std::uint32_t index) {
+    return record_of({index, "GPU-a", "H100", {}}, good());
+}
+GpuRecord broken(std::uint32_t index) {
+    return record_of({index, "GPU-b", "T4", {}}, {{}, "the trial hung"});
+}
+
+}  // namespace
+
+TEST_CASE("one usable GPU is enough; the others stay in the list with their reason",
+          "[gpu][stock]") {
+    const auto stock = checked({broken(0), usable(1)});
+    REQUIRE(stock);
+    CHECK(to_string((*stock)[0].state) == "unusable");
+    CHECK((*stock)[0].reason == "the trial hung");
+    CHECK(to_string((*stock)[1].state) == "ready");
+}
+
+TEST_CASE("without a usable one the error names every GPU and its reason", "[gpu][stock]") {
+    const auto none = checked({broken(0), broken(3)});
+    REQUIRE_FALSE(none);
+    CHECK(none.error().kind == ErrorKind::device);
+    CHECK(none.error().message ==
+          "no GPU can be used: GPU 0 (T4): the trial hung; GPU 3 (T4): the trial hung");
+}
+
+TEST_CASE("without a driver the error says so", "[gpu][stock]") {
+    // No test machine has NVIDIA's library where the linker looks, unless it has a GPU.
+    const auto stock = take_stock({true, {}});
+    if (!stock && stock.error().message.find("not installed") != std::string::npos)
+        CHECK_THAT(stock.error().message, Contains("libnvidia-ml.so.1"));
+}
+
+TEST_CASE("a record as JSON tells each stage", "[gpu][stock]") {
+    const nlohmann::json json = to_json(usable(1));
+    CHECK(json["state"] == "ready");
+    CHECK(json["reason"].is_null());
+    CHECK(json["sessions_max"].is_null());
+    CHECK(json["stages"].size() == 4);
+    CHECK(json["stages"][2]["works"] == true);
+    CHECK(json["stages"][3]["reason"] == "no unit");
+    CHECK(to_json(broken(0))["reason"] == "the trial hung");
+}
+
+}  // namespace millrace::gpu

@@ -1,0 +1,7 @@
+// A program that is nothing but the child of a trial.
+
+#include "transcoder/gpu/gpu_trial.h"
+
+int main() {
+    millrace::gpu::trial_main();
+}

@@ -1,0 +1,47 @@
+#include "transcoder/gpu/gpu_stock.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace millrace::gpu {
+
+std::string_view to_string(GpuState state) {
+    return kGpuStates.at(static_cast<std::size_t>(state));
+}
+
+std::string in_words(const Chosen& gpu) {
+    return "GPU " + std::to_string(gpu.index) + (gpu.name.empty() ? "" : " (" + gpu.name + ")");
+}
+
+GpuRecord record_of(Chosen gpu, Trial trial) {
+    const std::string reason = trial.reason();
+    const GpuState state = reason.empty() ? GpuState::ready : GpuState::unusable;
+    return {std::move(gpu), std::move(trial), state, reason};
+}
+
+Result<Stock> checked(Stock stock) {
+    std::string reasons;
+    for (const GpuRecord& record : stock) {
+        if (record.state == GpuState::ready)
+            return stock;
+        reasons += (reasons.empty() ? "" : "; ") + in_words(record.gpu) + ": " + record.reason;
+    }
+    return error(ErrorKind::device, "no GPU can be used: " + reasons);
+}
+
+Result<Stock> take_stock(const config::GpuSelection& selection) {
+    auto nvml = Nvml::open();
+    if (!nvml)
+        return error(ErrorKind::device, nvml.error().message);
+    auto chosen = choose(selection, (*nvml)->read());
+    if (!chosen)
+        return chosen.error();
+    Stock stock;
+    for (Chosen& gpu : *chosen) {
+        Trial trial = try_gpu(gpu);
+        stock.push_back(record_of(std::move(gpu), std::move(trial)));
+    }
+    return checked(std::move(stock));
+}
+
+}  // namespace millrace::gpu

@@ -1,0 +1,40 @@
+#pragma once
+// The GPUs that a transcoder was told to use: found, tried, and in which state they are.
+//
+// Thread: take_stock() where one may wait (seconds for each GPU); values otherwise.
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "transcoder/gpu/gpu_trial.h"
+
+namespace millrace::gpu {
+
+enum class GpuState : std::uint8_t {
+    ready,     // its trial went well
+    unusable,  // it did not
+};
+inline constexpr std::array<std::string_view, 2> kGpuStates{"ready", "unusable"};
+[[nodiscard]] std::string_view to_string(GpuState state);
+
+struct GpuRecord {
+    Chosen gpu;
+    Trial trial;
+    GpuState state = GpuState::ready;
+    std::string reason;  // of a state that is not ready
+};
+
+using Stock = std::vector<GpuRecord>;
+
+// "GPU 0 (NVIDIA H100 80GB HBM3)"
+[[nodiscard]] std::string in_words(const Chosen& gpu);
+
+[[nodiscard]] GpuRecord record_of(Chosen gpu, Trial trial);
+// The error (device) names what is missing: no driver, no such GPU, or none of them usable.
+[[nodiscard]] Result<Stock> checked(Stock stock);
+// Finds and tries them.
+[[nodiscard]] Result<Stock> take_stock(const config::GpuSelection& selection);
+
+}  // namespace millrace::gpu

@@ -1,0 +1,54 @@
+#include "transcoder/media/cuda_device.h"
+
+namespace millrace::media {
+namespace {
+
+// Of hwcontext_cuda.h, which wants the toolkit's headers for nothing else that we use.
+constexpr int kUsePrimaryContext = 1 << 0;
+
+Result<av::FramePtr> moved(av::FramePtr to, const AVFrame& from) {
+    int rc = av_hwframe_transfer_data(to.get(), &from, 0);
+    if (rc >= 0)
+        rc = av_frame_copy_props(to.get(), &from);
+    if (rc < 0)
+        return av::error(ErrorKind::device, "av_hwframe_transfer_data", rc);
+    return to;
+}
+
+}  // namespace
+
+Result<av::BufferPtr> open_cuda_device() {
+    AVBufferRef* device = nullptr;
+    const int rc =
+        av_hwdevice_ctx_create(&device, AV_HWDEVICE_TYPE_CUDA, "0", nullptr, kUsePrimaryContext);
+    if (rc < 0)
+        return av::error(rc == AVERROR(ENOSYS) ? ErrorKind::unsupported : ErrorKind::device,
+                         "opening the GPU", rc);
+    return av::BufferPtr(device);
+}
+
+Result<av::BufferPtr> make_cuda_surfaces(AVBufferRef& device, Size size, AVPixelFormat format) {
+    av::BufferPtr surfaces(av_hwframe_ctx_alloc(&device));
+    MR_CHECK(surfaces != nullptr, "out of memory");
+    auto& frames = *reinterpret_cast<AVHWFramesContext*>(surfaces->data);
+    frames.format = AV_PIX_FMT_CUDA;
+    frames.sw_format = format;
+    frames.width = size.width;
+    frames.height = size.height;
+    if (const int rc = av_hwframe_ctx_init(surfaces.get()); rc < 0)
+        return av::error(ErrorKind::device, "av_hwframe_ctx_init", rc);
+    return surfaces;
+}
+
+Result<av::FramePtr> upload(const AVFrame& picture, AVBufferRef& surfaces) {
+    av::FramePtr surface = av::make_frame();
+    if (const int rc = av_hwframe_get_buffer(&surfaces, surface.get(), 0); rc < 0)
+        return av::error(ErrorKind::device, "av_hwframe_get_buffer", rc);
+    return moved(std::move(surface), picture);
+}
+
+Result<av::FramePtr> download(const AVFrame& surface) {
+    return moved(av::make_frame(), surface);
+}
+
+}  // namespace millrace::media

@@ -1,0 +1,25 @@
+#pragma once
+// The GPU of this process, as FFmpeg holds it: its primary context, which all decoders, filters and
+// encoders of the process share. (LPMS makes a context for each session, and falls over.)
+//
+// Which GPU that is was decided by whoever started the process (CUDA_VISIBLE_DEVICES): a process
+// has one.
+//
+// Thread: any; the buffer counts its references.
+
+#include "transcoder/media/av.h"
+
+namespace millrace::media {
+
+// unsupported: no driver; device: the driver does not give us the GPU.
+[[nodiscard]] Result<av::BufferPtr> open_cuda_device();
+
+// A pool of surfaces of that size; `format` as it would be in system memory.
+[[nodiscard]] Result<av::BufferPtr> make_cuda_surfaces(AVBufferRef& device, Size size,
+                                                       AVPixelFormat format);
+
+// A picture to the surface of a pool, or from a surface to system memory, with its properties.
+[[nodiscard]] Result<av::FramePtr> upload(const AVFrame& picture, AVBufferRef& surfaces);
+[[nodiscard]] Result<av::FramePtr> download(const AVFrame& surface);
+
+}  // namespace millrace::media

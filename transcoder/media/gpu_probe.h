@@ -1,0 +1,25 @@
+#pragma once
+// Tries what the GPU of this process can do: opens it, moves a picture, decodes a built-in clip of
+// each codec and compares the pictures with the CPU's, scales, and encodes a picture with each
+// encoder. Names of cards say little: an H100 decodes and has no encoder, old cards lack codecs.
+//
+// A driver in trouble may hang or crash in any of these: call it in a process of its own
+// (transcoder/gpu/gpu_trial.h).
+//
+// Thread: main, the only one; takes FFmpeg's log for itself.
+
+#include <functional>
+
+#include "transcoder/media/gpu_stages.h"
+
+namespace millrace::media {
+
+struct GpuProbeListener {
+    std::function<void(const GpuStage&)> begins;  // works and reason are not known yet
+    std::function<void(const GpuStage&)> tried;
+};
+
+// Ends early where the device cannot be opened.
+void probe_gpu(const GpuProbeListener& listener);
+
+}  // namespace millrace::media

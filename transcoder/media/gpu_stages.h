@@ -1,0 +1,39 @@
+#pragma once
+// What a GPU was found to do, stage by stage, by trying (gpu_probe.h). Plain values.
+//
+// Thread: any.
+
+#include <algorithm>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace millrace::media {
+
+enum class GpuStageKind : std::uint8_t {
+    context,   // the device can be opened at all
+    transfer,  // a picture to its memory and back
+    decode,    // name: the codec, "h264"
+    scale,     // name: FFmpeg's filter
+    encode,    // name: FFmpeg's encoder, "h264_nvenc"
+};
+[[nodiscard]] std::string_view to_string(GpuStageKind kind);
+
+struct GpuStage {
+    GpuStageKind kind = GpuStageKind::context;
+    std::string name;
+    bool works = false;
+    std::string reason;  // why it does not work
+    bool operator==(const GpuStage&) const = default;
+};
+
+using GpuStages = std::vector<GpuStage>;
+
+[[nodiscard]] inline bool works(const GpuStages& stages, GpuStageKind kind, std::string_view name) {
+    return std::ranges::any_of(stages, [&](const GpuStage& stage) {
+        return stage.works && stage.kind == kind && stage.name == name;
+    });
+}
+
+}  // namespace millrace::media
