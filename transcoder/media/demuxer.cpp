@@ -21,10 +21,6 @@ int refuse_to_open(AVFormatContext*, AVIOContext**, const char*, int, AVDictiona
     return AVERROR(EPERM);
 }
 
-int is_cancelled(void* token) {
-    return static_cast<const CancelToken*>(token)->cancelled() ? 1 : 0;
-}
-
 const char* format_name(Container container) {
     switch (container) {
         case Container::mpegts:
@@ -54,14 +50,25 @@ Demuxer::Demuxer(ByteSource& source, const Limits& limits, const CancelToken& ca
     bytes_.emplace(parts_, limits.body_bytes);
 }
 
+// FFmpeg asks while it reads and looks; nobody else may call back from the threads that read later.
+int Demuxer::on_interrupt(void* self) {
+    auto& demuxer = *static_cast<Demuxer*>(self);
+    if (demuxer.looking_)
+        demuxer.looking_();
+    return demuxer.cancel_.cancelled() ? 1 : 0;
+}
+
 Result<std::unique_ptr<Demuxer>> Demuxer::open(ByteSource& source, const Limits& limits,
-                                               const CancelToken& cancel) {
+                                               const CancelToken& cancel,
+                                               std::function<void()> looking) {
     av::set_up_logging();
     std::unique_ptr<Demuxer> demuxer(new Demuxer(source, limits, cancel));
+    demuxer->looking_ = std::move(looking);
     MR_TRY(demuxer->open_container());
     MR_TRY(demuxer->find_streams());
     demuxer->choose_streams();
     demuxer->timeline_.emplace(demuxer->container_ == Container::mpegts);
+    demuxer->looking_ = nullptr;
     return demuxer;
 }
 
@@ -78,7 +85,7 @@ Result<void> Demuxer::open_container() {
     format->pb = bytes_->context();
     format->flags |= AVFMT_FLAG_CUSTOM_IO;
     format->io_open = &refuse_to_open;
-    format->interrupt_callback = {&is_cancelled, &cancel_};
+    format->interrupt_callback = {&Demuxer::on_interrupt, this};
     format->probesize = kProbeBytes;
     format->max_analyze_duration = kProbeDurationUs;
     format->max_streams = limits_.streams + 1;  // one more than allowed, to see that there are more

@@ -11,6 +11,7 @@
 // while the accessors of what open() found stay valid for all.
 
 #include <array>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -27,9 +28,10 @@ enum class Lane : std::uint8_t { video = 0, audio = 1, data = 2 };
 
 class Demuxer {
 public:
-    [[nodiscard]] static Result<std::unique_ptr<Demuxer>> open(ByteSource& source,
-                                                               const Limits& limits,
-                                                               const CancelToken& cancel);
+    // `looking`: called on this thread, often, while it is being found out what is in the segment.
+    [[nodiscard]] static Result<std::unique_ptr<Demuxer>> open(
+        ByteSource& source, const Limits& limits, const CancelToken& cancel,
+        std::function<void()> looking = nullptr);
 
     [[nodiscard]] Container container() const { return container_; }
     // Null when the segment has none that we can read.
@@ -73,8 +75,11 @@ private:
     [[nodiscard]] Result<void> check_read(int rc) const;
     void put_on_timeline(AVPacket& packet, Lane lane, AVRational base);
 
+    static int on_interrupt(void* self);
+
     Limits limits_;
     CancelToken cancel_;
+    std::function<void()> looking_;  // empty once it is open
     TsParts parts_;
     std::uint64_t received_before_ = 0;  // in earlier parts
     std::optional<InputBytes> bytes_;

@@ -57,7 +57,9 @@ Result<TranscodeReport> Pipeline::run() {
 }
 
 Result<void> Pipeline::open() {
-    auto demuxer = Demuxer::open(source_, request_.limits, cancel_);
+    // Looking into a large segment takes its time on a machine that is busy.
+    auto demuxer =
+        Demuxer::open(source_, request_.limits, cancel_, [this] { observer_.progress(progress_); });
     if (!demuxer)
         return demuxer.error();
     demuxer_ = std::move(*demuxer);
@@ -219,7 +221,7 @@ Result<void> Pipeline::show(const std::shared_ptr<Picture>& picture) {
     for (std::size_t n = 0; n < plans_.size(); ++n)
         if (plans_[n].sampler)
             MR_TRY(place(n, plans_[n].sampler->push(picture, shots_), orders));
-    MR_TRY(workshop_->push(std::move(orders)));
+    MR_TRY(workshop_->push(std::move(orders), [this] { return pulse(); }));
     return pulse();
 }
 
@@ -344,7 +346,7 @@ Result<void> Pipeline::finish_renditions(Ticks end) {
         endings[n].shown = sampler->shown_until();
         findings_.captions_lost += static_cast<int>(sampler->captions_lost());
     }
-    MR_TRY(workshop_->push(std::move(orders)));
+    MR_TRY(workshop_->push(std::move(orders), [this] { return pulse(); }));
     workshop_->finish(endings);
     while (report_.renditions.size() < plans_.size()) {
         auto done = workshop_->next();

@@ -4,7 +4,9 @@
 //
 // Thread: any number push, one pops, anybody closes or abandons.
 
+#include <chrono>
 #include <condition_variable>
+#include <cstdint>
 #include <deque>
 #include <mutex>
 #include <optional>
@@ -23,6 +25,14 @@ public:
         std::unique_lock lock(mutex_);
         has_room_.wait(lock, [&] { return counted_ < room_ || abandoned_; });
         return put(std::move(item), true);
+    }
+    // Waits for room, but no longer than that: the item is still there then.
+    enum class Push : std::uint8_t { done, abandoned, no_room };
+    Push push_within(T& item, std::chrono::milliseconds longest) {
+        std::unique_lock lock(mutex_);
+        if (!has_room_.wait_for(lock, longest, [&] { return counted_ < room_ || abandoned_; }))
+            return Push::no_room;
+        return put(std::move(item), true) ? Push::done : Push::abandoned;
     }
     // Does not wait; for what is bounded elsewhere.
     bool push_extra(T item) {

@@ -3,9 +3,13 @@
 #include <algorithm>
 #include <numeric>
 #include <system_error>
+#include <utility>
 
 namespace millrace::media {
 namespace {
+
+// How often who waits for room looks whether the others still work.
+constexpr std::chrono::milliseconds kLookEvery{200};
 
 std::size_t room_for(std::size_t picture_bytes) {
     return std::clamp<std::size_t>(
@@ -60,10 +64,23 @@ Result<void> Workshop::start() {
     return {};
 }
 
-Result<void> Workshop::push(std::vector<Order> orders) {
-    if (orders.empty() || orders_.push(std::move(orders)))
+Result<void> Workshop::push(std::vector<Order> orders, const std::function<Result<void>()>& pulse) {
+    using Push = StageQueue<std::vector<Order>>::Push;
+    if (orders.empty())
         return {};
-    return problem();
+    while (true) {
+        const Push pushed = orders_.push_within(orders, kLookEvery);
+        if (pushed != Push::no_room)
+            return pushed == Push::done ? Result<void>() : problem();
+        // An encoder that is slow is no encoder that stands still.
+        if (take_worked())
+            MR_TRY(pulse());
+    }
+}
+
+bool Workshop::take_worked() {
+    const std::lock_guard lock(mutex_);
+    return std::exchange(worked_, false);
 }
 
 void Workshop::push_audio(std::size_t rendition, const AVPacket& packet) {

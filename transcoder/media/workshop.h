@@ -13,6 +13,7 @@
 // it is destroyed.
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <thread>
 #include <variant>
@@ -41,8 +42,10 @@ public:
     ~Workshop();
 
     [[nodiscard]] Result<void> start();
-    // What one picture of the source is needed for. Waits for room.
-    [[nodiscard]] Result<void> push(std::vector<Order> orders);
+    // What one picture of the source is needed for. Waits for room; `pulse` is called meanwhile as
+    // often as somebody has worked, and its error ends the waiting.
+    [[nodiscard]] Result<void> push(std::vector<Order> orders,
+                                    const std::function<Result<void>()>& pulse);
     void push_audio(std::size_t rendition, const AVPacket& packet);
     // Of the source's video, for a rendition that may be a copy of it.
     void push_source(std::size_t rendition, const AVPacket& packet);
@@ -90,6 +93,7 @@ private:
     void fail(const Error& problem);
     void abandon();
     [[nodiscard]] Result<void> problem() const;
+    [[nodiscard]] bool take_worked();
 
     ScalerBank& scalers_;
     CancelToken cancel_;
@@ -103,7 +107,7 @@ private:
     mutable std::mutex mutex_;
     std::condition_variable changed_;
     std::optional<Error> problem_;
-    bool worked_ = false;  // since next() looked last
+    bool worked_ = false;  // since push() or next() looked last
     std::jthread scaling_;
 };
 

@@ -6,6 +6,7 @@
 #include "common/runtime/payload.h"
 #include "tests/support/catch.h"
 #include "tests/unit/media/clips.h"
+#include "transcoder/media/stage_queue.h"
 
 namespace millrace::media {
 namespace {
@@ -14,13 +15,17 @@ using namespace std::chrono_literals;
 
 struct Keeper final : TranscodeObserver {
     void probed(const SourceInfo& source) override { probes.push_back(source); }
-    void progress(const Progress& now) override { last = now; }
+    void progress(const Progress& now) override {
+        last = now;
+        looked += probes.empty() ? 1 : 0;
+    }
     void rendition_done(RenditionReport report, std::vector<std::uint8_t> bytes) override {
         order.push_back(report.name);
         files[report.name] = std::move(bytes);
     }
     std::vector<SourceInfo> probes;
     Progress last;
+    int looked = 0;  // progress before it was known what the segment holds
     std::vector<std::string> order;
     std::map<std::string, std::vector<std::uint8_t>> files;
 };
@@ -233,6 +238,28 @@ TEST_CASE("audio alone is refused as a first segment and carried later", "[media
     CHECK(report->renditions[0].frames == 0);
     CHECK(report->renditions[0].codecs == "mp4a.40.2");
     CHECK(test::probe_times(keeper.files["out"], "a:0") == test::probe_times(source, "a:0"));
+}
+
+TEST_CASE("whoever looks into a segment says so while it goes on", "[media]") {
+    Keeper keeper;
+    REQUIRE(run(test::clip({.seconds = 1.0}), {}, keeper));
+    CHECK(keeper.looked > 0);
+}
+
+TEST_CASE("who waits for room may look up in between and keeps the item", "[media]") {
+    using Queue = StageQueue<std::string>;
+    Queue queue(1);
+    std::string item = "one";
+    REQUIRE(queue.push_within(item, 0ms) == Queue::Push::done);
+    item = "two";
+    CHECK(queue.push_within(item, 1ms) == Queue::Push::no_room);
+    CHECK(item == "two");
+    CHECK(queue.pop() == "one");
+    CHECK(queue.push_within(item, 0ms) == Queue::Push::done);
+    CHECK(queue.pop() == "two");
+    queue.abandon();
+    item = "three";
+    CHECK(queue.push_within(item, 1ms) == Queue::Push::abandoned);
 }
 
 TEST_CASE("a rendition without audio has none", "[media]") {
