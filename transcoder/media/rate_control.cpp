@@ -3,25 +3,23 @@
 #include <algorithm>
 #include <cmath>
 
-extern "C" {
-#include <libavutil/intreadwrite.h>
-}
-
 namespace millrace::media {
 namespace {
 
 constexpr std::int64_t kFirstFillPermille = 900;    // of the buffer; x264's own
 constexpr std::int64_t kAssumedFillPermille = 500;  // in mid-session
 constexpr int kSlack = 2;
-// libx265 keeps its buffer above one half whatever happens.
+// libx265 keeps its buffer above one half as long as it can.
 constexpr double kFullnessX265 = 0.75;
+constexpr double kReinsInX265 = 0.6;
 // Its quantisers, weighted by the bits they cost, are that far above the factor (measured: 1 to 2.5).
 constexpr double kQuantiserOverFactorX265 = 1.5;
 // Below it the last segment may have been all but black and tells nothing about this one.
-constexpr double kQuickFactorMin = 8.0;
-constexpr double kCarefulFactor = 20.0;  // coarse enough for libx264 to rein in noise from there
+constexpr double kQuickFactorMin = 4.5;
 // Of what it finds, the most a quick start's first picture may take: those after it need some, too.
 constexpr double kFirstPictureMax = 0.6;
+constexpr double kFactorsPerHalf = 6.0;  // of a picture's bits
+constexpr double kCarefulMargin = 1.0;   // factors
 
 std::int64_t fill_found(const RateMemory& before, std::int64_t size) {
     if (before.vbv_fill_bits > 0)
@@ -64,14 +62,18 @@ RateSteering::Aim RateControl::aim() const {
     return aim;
 }
 
-// libx265 is not told another factor when the buffer made it coarser, and its first segment has none:
-// the quantiser tells what it comes to.
-double RateControl::factor_of(const AVPacket& packet) const {
+// libx265 has no factor in a session's first segment, and takes a coarser one than it was told where
+// the buffer demands it: there its quantiser tells what it comes to.
+double RateControl::factor_of(const AVPacket& packet, double fullness) const {
     std::size_t size = 0;
     const std::uint8_t* stats = av_packet_get_side_data(&packet, AV_PKT_DATA_QUALITY_STATS, &size);
-    if (spec_->codec != VideoCodec::hevc || stats == nullptr || size < 4)
+    if (spec_->codec != VideoCodec::hevc)
         return steering_->factor();
-    return static_cast<double>(AV_RL32(stats)) / FF_QP2LAMBDA - kQuantiserOverFactorX265;
+    if (stats == nullptr || size < 4 || (held_ > 0 && fullness > kReinsInX265))
+        return held_ > 0 ? held_ : steering_->factor();
+    const std::uint32_t quality = stats[0] | std::uint32_t{stats[1]} << 8 |
+                                  std::uint32_t{stats[2]} << 16 | std::uint32_t{stats[3]} << 24;
+    return std::max(held_, static_cast<double>(quality) / FF_QP2LAMBDA - kQuantiserOverFactorX265);
 }
 
 void RateControl::set_up(Start start, AVCodecContext& context, av::Options& options) {
@@ -99,7 +101,8 @@ void RateControl::set_up_x265(AVCodecContext& context, av::Options& options) {
     steering_.emplace(aim(), known_factor());
     if (cold)
         return;
-    options.set("crf", std::to_string(steering_->factor()));
+    held_ = steering_->factor();
+    options.set("crf", std::to_string(held_));
     context.bit_rate = 0;
     context.rc_min_rate = 0;
 }
@@ -111,7 +114,7 @@ void RateControl::set_up_x264(Start start, AVCodecContext& context, av::Options&
     auto known = known_factor();
     slack_ = start == Start::quick && known.value_or(0) >= kQuickFactorMin;
     if (start == Start::careful)
-        known = std::max(known.value_or(0), kCarefulFactor);
+        known = known.value_or(0) + coarser_;
     steering_.emplace(aim(), known);
     options.set("crf", std::to_string(steering_->factor()));
     context.bit_rate = 0;
@@ -130,9 +133,12 @@ void RateControl::opened(AVCodecContext& context) const {
         context.rc_buffer_size = static_cast<int>(bucket_->size());
 }
 
-bool RateControl::overspent(const AVPacket& first) const {
-    return slack_ &&
-           static_cast<double>(bits_of(first)) > kFirstPictureMax * static_cast<double>(found_);
+bool RateControl::overspent(const AVPacket& first) {
+    const double share = static_cast<double>(bits_of(first)) / static_cast<double>(found_);
+    if (!slack_ || share <= kFirstPictureMax)
+        return false;
+    coarser_ = kFactorsPerHalf * std::log2(share / kFirstPictureMax) + kCarefulMargin;
+    return true;
 }
 
 void RateControl::encoded(AVCodecContext& context, const AVPacket& packet) {
@@ -145,9 +151,11 @@ void RateControl::encoded(AVCodecContext& context, const AVPacket& packet) {
     if (!steering_)
         return;
     const double step = 1 / rate_.value();
-    const double fullness = bucket_->fill_after(step) / static_cast<double>(bucket_->size());
-    steering_->encoded({bits_of(packet), factor_of(packet), (packet.flags & AV_PKT_FLAG_KEY) != 0,
-                        packets_ == 1 ? step : apart, std::clamp(fullness, 0.0, 1.0)});
+    const double fullness =
+        std::clamp(bucket_->fill_after(step) / static_cast<double>(bucket_->size()), 0.0, 1.0);
+    steering_->encoded({bits_of(packet), factor_of(packet, fullness),
+                        (packet.flags & AV_PKT_FLAG_KEY) != 0, packets_ == 1 ? step : apart,
+                        fullness});
     if (spec_->codec != VideoCodec::h264)
         return;
     av_opt_set_double(context.priv_data, "crf", steering_->factor(), 0);

@@ -18,7 +18,7 @@
 // helped was measured; its predictors were not read). A steered segment's first picture, the one that shows, is therefore encoded against a buffer and
 // a fill of twice the truth where the factor is known (Start::quick); then the buffer shrinks to the true fill and grows back
 // to its true size. At hard cuts that can be too much: the picture is thrown away and the segment
-// begun again without the slack and coarser (Start::careful).
+// begun again without the slack, and so much coarser that it fits (Start::careful).
 //
 // Thread: its owner's.
 
@@ -39,8 +39,9 @@ public:
     // Amends what apply() has set; begins anew when called again.
     void set_up(Start start, AVCodecContext& context, av::Options& options);
     void opened(AVCodecContext& context) const;
-    // True when a quick start's first packet takes more than it may; it must not be used then.
-    [[nodiscard]] bool overspent(const AVPacket& first) const;
+    // True when a quick start's first packet takes more than it may; it must not be used then, but a
+    // careful start follow.
+    [[nodiscard]] bool overspent(const AVPacket& first);
     // False: overspent() never holds, and nothing has to be kept for beginning again.
     [[nodiscard]] bool may_overspend() const { return slack_; }
     // After every packet, its decoding time in ticks. The encoder must encode one picture per
@@ -56,13 +57,15 @@ private:
     void set_up_x265(AVCodecContext& context, av::Options& options);
     [[nodiscard]] std::optional<double> known_factor() const;
     [[nodiscard]] RateSteering::Aim aim() const;
-    [[nodiscard]] double factor_of(const AVPacket& packet) const;
+    [[nodiscard]] double factor_of(const AVPacket& packet, double fullness) const;
 
     const RenditionSpec* spec_;
     Size size_;
     Rational rate_;
     RateMemory before_;
     bool slack_ = false;
+    double coarser_ = 0;      // a careful start, in factors
+    double held_ = 0;         // libx265's factor for the whole segment; 0 = its bitrate mode
     std::int64_t found_ = 0;  // bits in the buffer
     std::optional<VbvBucket> bucket_;
     std::optional<RateSteering> steering_;
