@@ -30,7 +30,7 @@ int run_command(const TranscoderConfig& config) {
             constexpr int kThreads = 1;  // as in an engine: the same bytes
             return millrace::transcoder::run_transcode({config.inputs, config.ladder,
                                                         config.out_dir, config.json, config.limits,
-                                                        kThreads});
+                                                        kThreads, config.gpus});
         }
         case TranscoderCommand::verify_receipt:
             return millrace::transcoder::run_verify_receipt(

@@ -68,9 +68,7 @@ auto count(std::uint64_t low, std::uint64_t high) {
     return [low, high](const std::string& text) { return parse_count(text, low, high); };
 }
 
-Flag gpus_flag(GpuSelection& target) {
-    Flag flag{"nvidia", "all|0,1|0:18,1:15",
-              "GPUs (index or UUID), each with the most sessions at once if you like", "CPU only"};
+Flag gpus_flag(Flag flag, GpuSelection& target) {
     flag.shape = Shape::list;
     flag.set = [&target](const std::vector<std::string>& words) -> Result<void> {
         auto parsed = parse_gpus(words);
@@ -114,7 +112,10 @@ void Table::add_joining(std::vector<Flag>& flags) {
          "slots advertised; auto = as many as this machine carries, measured at the first start",
          "auto"},
         slots, [](const std::string& text) { return parse_count_or_auto(text, 1, kSlotsMax); }));
-    flags.push_back(gpus_flag(config.gpus));
+    flags.push_back(gpus_flag(
+        {"nvidia", "all|0,1|0:18,1:15",
+         "GPUs (index or UUID), each with the most sessions at once if you like", "CPU only"},
+        config.gpus));
     flags.push_back(value_flag({"name", "NAME", "how the orchestrator calls it", "host name"},
                                config.name, parse_name));
     flags.push_back(list_flag({"label", "K=V", "for operators", ""}, labels, parse_label));
@@ -177,6 +178,11 @@ void Table::check_run(const Given& given, Mistakes& mistakes) {
 void Table::check_transcode(const Given& given, Mistakes& mistakes) {
     if (!given.has("out-dir"))
         mistakes.push_back({given.origin("out-dir"), "is required: where the renditions go"});
+    const GpuSelection& gpus = config.gpus;
+    if (gpus.all || gpus.chosen.size() > 1 ||
+        (gpus.chosen.size() == 1 && gpus.chosen.front().sessions_max))
+        mistakes.push_back(
+            {given.origin("nvidia"), "takes one GPU here, by index or UUID and without a limit"});
 }
 
 Command Table::run() {
@@ -204,6 +210,8 @@ Command Table::transcode() {
     add_ladder(command.flags);
     command.flags.push_back(value_flag({"out-dir", "DIR", "gets RENDITION/N.EXT, N from 0", ""},
                                        config.out_dir, parse_path));
+    command.flags.push_back(
+        gpus_flag({"nvidia", "N|UUID", "GPU that decodes what it can", "CPU only"}, config.gpus));
     command.flags.push_back(
         toggle_flag({"json", "", "print each result as JSON", ""}, config.json));
     add_limits(command.flags);

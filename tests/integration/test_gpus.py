@@ -7,6 +7,7 @@ import tempfile
 
 from support.case import ClusterCase
 from support.cluster import START_S, binary
+from support.media import shared_media
 from support.processes import run_to_end
 from support.wait import eventually
 
@@ -24,6 +25,7 @@ class Gpus(ClusterCase):
         os.symlink(binaries / "fake_driver" / "libcuda.so.1", pathlib.Path(directory.name, "libcuda.so.1"))
         self.data_dir = pathlib.Path(directory.name, "data")
         self.environment = {"LD_LIBRARY_PATH": directory.name}
+        self.decoding = {"LD_LIBRARY_PATH": f"{directory.name}:{binaries / 'fake_nvdec'}"}
 
     def test_devices_lists_every_gpu_and_says_that_it_is_not_used(self):
         done = run_to_end([binary("transcoder"), "devices", "--json"], environment=self.environment)
@@ -56,6 +58,33 @@ class Gpus(ClusterCase):
         self.assertIn("libnvcuvid.so.1", self.refused("all", self.environment))
         self.assertIn("CUDA_ERROR_NO_DEVICE", self.refused("1", self.environment | {"FAKE_CUDA": "none"}))
         self.assertIn("crashed with signal 11", self.refused("GPU-aaaa", self.environment | {"FAKE_CUDA": "crash"}))
+
+    def transcode(self, out, *arguments, faults=""):
+        if shared_media() is None:
+            self.skipTest("the shared clips are not beside the repository")
+        clip = shared_media() / "talk_vp9_720p25.webm"
+        return run_to_end([binary("transcoder"), "transcode", clip, "--out-dir", self.data_dir / out, "--json", "--ladder", "P144p30fps16x9",
+                           *arguments], environment=self.decoding | {"FAKE_CUDA": faults}, within=120)
+
+    def test_transcode_decodes_on_the_gpu_what_it_can_and_makes_the_same_of_it(self):
+        done = self.transcode("gpu", "--nvidia", "GPU-bbbb")
+        self.assertEqual(done.returncode, 0, done)
+        result = json.loads(done.stdout)[0]
+        self.assertEqual(result["stages"], {"decode": "gpu", "reason": "", "downloads": result["source"]["frames"]})
+        alone = json.loads(self.transcode("cpu").stdout)[0]
+        self.assertNotIn("stages", alone)
+        self.assertEqual([r["sha256"] for r in result["renditions"]], [r["sha256"] for r in alone["renditions"]])
+
+    def test_a_gpu_with_a_decoder_is_ready_and_told(self):
+        cluster = self.new_cluster()
+        transcoder = cluster.transcoder(cluster.orchestrator(), flags=["--nvidia", "1"], environment=self.decoding)
+        eventually(lambda: len(transcoder.status()["gpus"]) == 2, START_S, "the GPUs are read")
+        ours = transcoder.status()["gpus"][1]
+        self.assertEqual((ours["state"], ours["reason"]), ("ready", None))
+        self.assertNotIn("state", transcoder.status()["gpus"][0])
+        self.assertEqual(transcoder.metric("millrace_transcoder_gpu_state", gpu="1", state="ready"), 1)
+        self.assertEqual(transcoder.metric("millrace_transcoder_gpu_state", gpu="1", state="unusable"), 0)
+        self.assertIsNone(transcoder.metric("millrace_transcoder_gpu_state", gpu="0", state="ready"))
 
     def test_a_transcoder_tells_them_in_its_metrics_and_status(self):
         cluster = self.new_cluster()

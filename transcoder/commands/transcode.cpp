@@ -1,6 +1,7 @@
 #include "transcoder/commands/transcode.h"
 
 #include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <optional>
@@ -11,6 +12,7 @@
 #include "common/config/exit_code.h"
 #include "common/runtime/sha256.h"
 #include "transcoder/commands/report_json.h"
+#include "transcoder/gpu/gpu_stock.h"
 #include "transcoder/media/transcode.h"
 
 namespace millrace::transcoder {
@@ -75,6 +77,10 @@ public:
         hashes_.emplace_back(report.index, sha256_of(bytes));
     }
 
+    void stages_used(const media::StagesUsed& used) override { used_ = used; }
+    // None: no GPU, or no pictures.
+    [[nodiscard]] const std::optional<media::StagesUsed>& used() const { return used_; }
+
     [[nodiscard]] const std::optional<std::string>& cannot_write() const { return cannot_write_; }
     void complete(TranscodeReport& report) const {
         for (RenditionReport& rendition : report.renditions)
@@ -90,6 +96,7 @@ private:
     int shown_ = -1;
     Duration duration_{0};
     std::optional<std::string> cannot_write_;
+    std::optional<media::StagesUsed> used_;
     std::vector<std::pair<std::uint32_t, Sha256>> hashes_;
 };
 
@@ -110,6 +117,20 @@ void print_table(const std::string& input, const TranscodeReport& report) {
         std::printf("  warning: %s\n", warning.c_str());
 }
 
+void print_stages(const media::StagesUsed& used) {
+    if (used.decoded_on_gpu)
+        std::printf("  decoded on the GPU, %lld pictures fetched from it\n",
+                    static_cast<long long>(used.downloads));
+    else
+        std::printf("  decoded on the CPU: %s\n", used.decode_reason.c_str());
+}
+
+nlohmann::json stages_json(const media::StagesUsed& used) {
+    return {{"decode", used.decoded_on_gpu ? "gpu" : "cpu"},
+            {"reason", used.decode_reason},
+            {"downloads", used.downloads}};
+}
+
 int exit_code_for(ErrorKind kind) {
     switch (kind) {
         case ErrorKind::bad_input:
@@ -123,8 +144,8 @@ int exit_code_for(ErrorKind kind) {
 
 // One input; its result goes to `results` or to the terminal. `seam`: what the one before left, and
 // then what this one leaves.
-int run_one(const TranscodeOptions& options, std::size_t number, SeamContext& seam,
-            nlohmann::json& results) {
+int run_one(const TranscodeOptions& options, const std::shared_ptr<media::Gpu>& gpu,
+            std::size_t number, SeamContext& seam, nlohmann::json& results) {
     const std::string& input = options.inputs[number];
     FileSource source(input);
     if (!source.good()) {
@@ -136,13 +157,16 @@ int run_one(const TranscodeOptions& options, std::size_t number, SeamContext& se
                                     .seam = std::exchange(seam, {}),
                                     .limits = options.limits,
                                     .threads = options.threads,
-                                    .allow_audio_only = number > 0};
+                                    .allow_audio_only = number > 0,
+                                    .gpu = gpu};
     Result<TranscodeReport> report = error(ErrorKind::internal, "not run");
     std::optional<std::string> cannot_write;
+    std::optional<media::StagesUsed> used;
     {
         Writer writer(options, number);
         report = media::transcode(source, request, writer, {});
         cannot_write = writer.cannot_write();
+        used = writer.used();
         if (report)
             writer.complete(*report);
     }
@@ -162,17 +186,40 @@ int run_one(const TranscodeOptions& options, std::size_t number, SeamContext& se
     seam = report->seam;
     if (!options.json) {
         print_table(input, *report);
+        if (used)
+            print_stages(*used);
         return config::kExitDone;
     }
     nlohmann::json result = to_json(*report);
+    if (used)
+        result["stages"] = stages_json(*used);
     result["input"] = input;
     results.push_back(std::move(result));
     return config::kExitDone;
 }
 
+// Tried in a process of its own first. This one then sees that GPU alone.
+Result<std::shared_ptr<media::Gpu>> take_gpu(const config::GpuSelection& gpus) {
+    if (gpus.none())
+        return std::shared_ptr<media::Gpu>();
+    auto stock = gpu::take_stock(gpus);
+    if (!stock)
+        return stock.error();
+    const gpu::GpuRecord& record = stock->front();
+    setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID", 1);
+    setenv("CUDA_VISIBLE_DEVICES", record.gpu.uuid.c_str(), 1);
+    return media::open_gpu(record.trial.stages);
+}
+
 }  // namespace
 
 int run_transcode(const TranscodeOptions& options) {
+    const auto gpu = take_gpu(options.gpus);
+    if (!gpu) {
+        std::fprintf(stderr, "transcoder: --nvidia %s: %s\n", options.gpus.text().c_str(),
+                     gpu.error().message.c_str());
+        return config::kExitDevice;
+    }
     std::error_code problem;
     std::filesystem::create_directories(options.out_dir, problem);
     if (problem) {
@@ -184,7 +231,7 @@ int run_transcode(const TranscodeOptions& options) {
     SeamContext seam;
     int code = config::kExitDone;
     for (std::size_t number = 0; number < options.inputs.size(); ++number) {
-        const int one = run_one(options, number, seam, results);
+        const int one = run_one(options, *gpu, number, seam, results);
         code = code == config::kExitDone ? one : code;
     }
     if (options.json)

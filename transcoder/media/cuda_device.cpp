@@ -47,8 +47,14 @@ Result<av::FramePtr> upload(const AVFrame& picture, AVBufferRef& surfaces) {
     return moved(std::move(surface), picture);
 }
 
+// A decoder's surface is cropped on two sides only: the others could not be cut without touching it.
 Result<av::FramePtr> download(const AVFrame& surface) {
-    return moved(av::make_frame(), surface);
+    auto picture = moved(av::make_frame(), surface);
+    if (!picture)
+        return picture;
+    if (const int rc = av_frame_apply_cropping(picture->get(), AV_FRAME_CROP_UNALIGNED); rc < 0)
+        return av::error(ErrorKind::internal, "av_frame_apply_cropping", rc);
+    return picture;
 }
 
 }  // namespace millrace::media

@@ -29,10 +29,28 @@ std::int64_t coded_pixels(Size picture) {
     return whole(picture.width) * whole(picture.height);
 }
 
+StageChoice plan_for(const AVCodecParameters& parameters, const Gpu& gpu) {
+    DecodeFacts facts{av::codec_name(parameters.codec_id)};
+    if (const auto* format = av_pix_fmt_desc_get(static_cast<AVPixelFormat>(parameters.format))) {
+        facts.depth = format->comp[0].depth;
+        facts.yuv420 =
+            format->nb_components >= 3 && format->log2_chroma_w == 1 && format->log2_chroma_h == 1;
+    }
+    return plan_decode(gpu.stages(), facts);
+}
+
+// Asked again without the GPU's format when the card refuses the stream.
+AVPixelFormat gpu_first(AVCodecContext* context, const AVPixelFormat* offered) {
+    for (const AVPixelFormat* format = offered; *format != AV_PIX_FMT_NONE; ++format)
+        if (*format == AV_PIX_FMT_CUDA)
+            return *format;
+    return avcodec_default_get_format(context, offered);
+}
+
 }  // namespace
 
 Result<Decoder> Decoder::open(const AVCodecParameters& parameters, const Limits& limits,
-                              int threads) {
+                              int threads, const Gpu* gpu) {
     const char* name = decoder_name(parameters.codec_id);
     const AVCodec* codec = name == nullptr ? nullptr : avcodec_find_decoder_by_name(name);
     if (codec == nullptr)
@@ -45,16 +63,25 @@ Result<Decoder> Decoder::open(const AVCodecParameters& parameters, const Limits&
     context->pkt_timebase = av::kTickBase;
     context->max_pixels = coded_pixels(limits.picture);
     context->thread_count = threads;
+    StageChoice plan = gpu != nullptr ? plan_for(parameters, *gpu) : StageChoice{};
+    if (plan.on_gpu) {
+        context->hw_device_ctx = av_buffer_ref(&gpu->device());
+        MR_CHECK(context->hw_device_ctx != nullptr, "out of memory");
+        context->get_format = &gpu_first;
+        context->thread_count = 1;  // each further one would hold a surface of the card's few
+    }
     if (const int rc = avcodec_open2(context.get(), codec, nullptr); rc < 0)
         return av::error(rc == AVERROR(ENOMEM) ? ErrorKind::internal : ErrorKind::bad_input,
                          std::string("opening the ") + name + " decoder", rc);
-    return Decoder(std::move(context));
+    return Decoder(std::move(context), std::move(plan));
 }
 
 Result<void> Decoder::send(const AVPacket& packet) {
     const int rc = avcodec_send_packet(context_.get(), &packet);
     if (rc == AVERROR(ENOMEM) || rc == AVERROR(EAGAIN))
         return av::error(ErrorKind::internal, "avcodec_send_packet", rc);
+    if (is_card_failure(rc))
+        return av::error(ErrorKind::device, "decoding on the GPU", rc);
     if (rc < 0 && rc != AVERROR_EOF)
         ++damaged_;
     return {};
@@ -75,7 +102,11 @@ Result<av::Pull> Decoder::receive(AVFrame& frame) {
             return av::Pull::drained;
         if (rc == AVERROR(ENOMEM))
             return av::error(ErrorKind::internal, "avcodec_receive_frame", rc);
+        if (is_card_failure(rc))
+            return av::error(ErrorKind::device, "decoding on the GPU", rc);
         if (rc >= 0) {
+            if (const auto fetched = fetch(frame); !fetched)
+                return fetched.error();
             if (frame.decode_error_flags != 0 || (frame.flags & AV_FRAME_FLAG_CORRUPT) != 0)
                 ++damaged_;
             return av::Pull::ready;
@@ -83,6 +114,30 @@ Result<av::Pull> Decoder::receive(AVFrame& frame) {
         ++damaged_;  // a damaged picture; the next ones may be whole
     }
     return av::Pull::needs_input;
+}
+
+// FFmpeg says "external" for whatever the driver refuses.
+bool Decoder::is_card_failure(int rc) const {
+    return plan_.on_gpu && rc == AVERROR_EXTERNAL;
+}
+
+Result<void> Decoder::fetch(AVFrame& frame) {
+    if (frame.format != AV_PIX_FMT_CUDA)
+        return {};
+    auto here = download(frame);
+    if (!here)
+        return here.error();
+    ++downloads_;
+    av_frame_unref(&frame);
+    av_frame_move_ref(&frame, here->get());
+    return {};
+}
+
+StagesUsed Decoder::stages_used() const {
+    StagesUsed used{downloads_ > 0, plan_.reason, downloads_};
+    if (plan_.on_gpu && downloads_ == 0)
+        used.decode_reason = "the card refused the stream";
+    return used;
 }
 
 }  // namespace millrace::media

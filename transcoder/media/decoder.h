@@ -3,9 +3,11 @@
 //
 // Promises: single damaged packets are counted, not errors; after drain() every picture that the
 // packets held has come out. A picture beyond the limits is never allocated.
+// With a GPU, pictures are decoded there where the plan allows it (gpu_plan.h), and come out in system
+// memory all the same. A card that fails in mid-stream is an error (device), not a damaged picture.
 // Thread: its owner's (libavcodec may run `threads` of its own inside).
 
-#include "transcoder/media/av.h"
+#include "transcoder/media/gpu.h"
 #include "transcoder/media/transcode.h"
 
 namespace millrace::media {
@@ -13,7 +15,8 @@ namespace millrace::media {
 class Decoder {
 public:
     [[nodiscard]] static Result<Decoder> open(const AVCodecParameters& parameters,
-                                              const Limits& limits, int threads);
+                                              const Limits& limits, int threads,
+                                              const Gpu* gpu = nullptr);
 
     // Call receive() until it asks for more, then send the next.
     [[nodiscard]] Result<void> send(const AVPacket& packet);
@@ -21,11 +24,18 @@ public:
     [[nodiscard]] Result<av::Pull> receive(AVFrame& frame);
 
     [[nodiscard]] int damaged() const { return damaged_; }
+    [[nodiscard]] StagesUsed stages_used() const;
 
 private:
-    explicit Decoder(av::CodecPtr context) : context_(std::move(context)) {}
+    Decoder(av::CodecPtr context, StageChoice plan)
+        : context_(std::move(context)), plan_(std::move(plan)) {}
+    // Whether this is the card's failure and not the stream's.
+    [[nodiscard]] bool is_card_failure(int rc) const;
+    [[nodiscard]] Result<void> fetch(AVFrame& frame);
 
     av::CodecPtr context_;
+    StageChoice plan_;
+    std::int64_t downloads_ = 0;
     int damaged_ = 0;
 };
 

@@ -72,7 +72,8 @@ Result<void> Pipeline::open() {
         info.size = {parameters.width, parameters.height};
         info.frame_rate = video->rate.rate;
         info.codecs = codec_string(parameters);
-        auto opened = VideoSource::open(*video, info.container, request_.limits, request_.threads);
+        auto opened = VideoSource::open(*video, info.container, request_.limits, request_.threads,
+                                        request_.gpu);
         if (!opened)
             return opened.error();
         video_ = std::move(*opened);
@@ -419,6 +420,8 @@ Result<TranscodeReport> Pipeline::finish() {
         MR_TRY(finish_without_video());
     } else {
         const Ticks end = video_->end();
+        if (request_.gpu)
+            observer_.stages_used(video_->stages_used());
         SourceInfo& info = report_.source;
         info.frames = video_->frames();
         info.pixels = video_->pixels();

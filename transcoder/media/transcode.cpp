@@ -1,8 +1,17 @@
 #include "transcoder/media/transcode.h"
 
+#include "transcoder/media/gpu.h"
 #include "transcoder/media/pipeline.h"
 
 namespace millrace::media {
+
+Result<std::shared_ptr<Gpu>> open_gpu(GpuStages found) {
+    av::set_up_logging();
+    auto device = open_cuda_device();
+    if (!device)
+        return device.error();
+    return std::make_shared<Gpu>(*std::move(device), std::move(found));
+}
 
 Result<TranscodeReport> transcode(ByteSource& source, const TranscodeRequest& request,
                                   TranscodeObserver& observer, const CancelToken& cancel) {

@@ -8,8 +8,8 @@
 // - No file is opened and no address contacted, whatever the bytes say. Limits are counted, never
 //   taken from a header.
 // - Errors: bad_input with a sentence for the broadcaster; unsupported for a ladder this version
-//   or machine cannot do; timeout when cancelled; overloaded when memory was not to be had; internal
-//   for our own mistakes.
+//   or machine cannot do; timeout when cancelled; overloaded when memory was not to be had (the GPU's
+//   too); device when the GPU failed; internal for our own mistakes.
 //
 // Thread: transcode() blocks its caller, which gets all observer calls. It reads the source on a
 // thread of its own, which has ended when it returns. Several calls may run at once.
@@ -25,6 +25,7 @@
 #include "common/domain/segment.h"
 #include "common/domain/segment_limits.h"
 #include "common/runtime/payload.h"
+#include "transcoder/media/gpu_plan.h"
 
 namespace millrace::media {
 
@@ -63,6 +64,11 @@ private:
     std::size_t at_ = 0;
 };
 
+class Gpu;
+// The GPU that this process sees (CUDA_VISIBLE_DEVICES), and what a trial found it to do. May be shared by
+// any number of segments. device: the driver does not give it to us.
+[[nodiscard]] Result<std::shared_ptr<Gpu>> open_gpu(GpuStages found);
+
 struct TranscodeRequest {
     Ladder ladder{};
     std::uint64_t seq = 0;
@@ -70,6 +76,7 @@ struct TranscodeRequest {
     Limits limits{};
     int threads = 1;                // for the decoder and for each encoder; 1 on a full machine
     bool allow_audio_only = false;  // a segment without video is an error only as a session's first
+    std::shared_ptr<Gpu> gpu{};     // null: all stages are the CPU's
 };
 
 struct Progress {
@@ -84,6 +91,8 @@ public:
     // the duration is known.
     virtual void probed(const SourceInfo&) {}
     virtual void progress(const Progress&) {}
+    // Once, at the end of a segment that had a GPU and pictures.
+    virtual void stages_used(const StagesUsed&) {}
     // The renditions' reports arrive complete but for sha256, which is whoever's that moves bytes.
     virtual void rendition_done(RenditionReport report, std::vector<std::uint8_t> bytes) = 0;
 };

@@ -14,24 +14,25 @@ constexpr std::size_t kStampsMax = 8192;
 }  // namespace
 
 VideoSource::VideoSource(Decoder decoder, const VideoStream& stream, Container container,
-                         const Limits& limits, int threads)
+                         const Limits& limits, int threads, std::shared_ptr<Gpu> gpu)
     : decoder_(std::move(decoder)),
       clock_(stream.rate.rate, container != Container::mpegts),
       limits_(limits),
       threads_(threads),
+      gpu_(std::move(gpu)),
       needs_key_(stream.parameters->codec_id == AV_CODEC_ID_MPEG2VIDEO),
       coding_order_(stream.parameters->video_delay > 0) {}
 
 Result<std::unique_ptr<VideoSource>> VideoSource::open(const VideoStream& stream,
                                                        Container container, const Limits& limits,
-                                                       int threads) {
-    auto decoder = Decoder::open(*stream.parameters, limits, threads);
+                                                       int threads, std::shared_ptr<Gpu> gpu) {
+    auto decoder = Decoder::open(*stream.parameters, limits, threads, gpu.get());
     if (!decoder) {
         MR_TRY(check_picture({stream.parameters->width, stream.parameters->height}, limits));
         return error(decoder.error().kind, stream.label + ": " + decoder.error().message);
     }
     return std::unique_ptr<VideoSource>(
-        new VideoSource(std::move(*decoder), stream, container, limits, threads));
+        new VideoSource(std::move(*decoder), stream, container, limits, threads, std::move(gpu)));
 }
 
 // What the old decoder still holds comes out first.
@@ -43,10 +44,11 @@ Result<void> VideoSource::go_on_with(const VideoStream& stream) {
         if (!pulled)
             return pulled.error();
     }
-    auto decoder = Decoder::open(*stream.parameters, limits_, threads_);
+    auto decoder = Decoder::open(*stream.parameters, limits_, threads_, gpu_.get());
     if (!decoder)
         return error(decoder.error().kind, stream.label + ": " + decoder.error().message);
     damaged_before_ += decoder_.damaged();
+    downloads_before_ += decoder_.stages_used().downloads;
     decoder_ = std::move(*decoder);
     needs_key_ = stream.parameters->codec_id == AV_CODEC_ID_MPEG2VIDEO;
     saw_key_ = false;
@@ -147,6 +149,12 @@ int VideoSource::left_out() const {
         std::ranges::count_if(stamps_, [this](Ticks stamp) { return stamp < *first_stamp_; });
     const std::int64_t per_picture = (packets_ - early) * 2 >= frames_ * 3 ? 2 : 1;
     return static_cast<int>((early + per_picture - 1) / per_picture);
+}
+
+StagesUsed VideoSource::stages_used() const {
+    StagesUsed used = decoder_.stages_used();
+    used.downloads += downloads_before_;
+    return used;
 }
 
 void VideoSource::add_to(Findings& findings) const {

@@ -24,7 +24,8 @@ public:
     [[nodiscard]] static Result<std::unique_ptr<VideoSource>> open(const VideoStream& stream,
                                                                    Container container,
                                                                    const Limits& limits,
-                                                                   int threads);
+                                                                   int threads,
+                                                                   std::shared_ptr<Gpu> gpu = {});
 
     // One packet, null at the end; then next() until it gives nothing. `decode_us` grows by the CPU
     // time this cost.
@@ -37,10 +38,11 @@ public:
     [[nodiscard]] std::optional<Ticks> first() const { return clock_.first(); }
     [[nodiscard]] Ticks end() const { return clock_.end(); }
     void add_to(Findings& findings) const;
+    [[nodiscard]] StagesUsed stages_used() const;
 
 private:
     VideoSource(Decoder decoder, const VideoStream& stream, Container container,
-                const Limits& limits, int threads);
+                const Limits& limits, int threads, std::shared_ptr<Gpu> gpu);
     [[nodiscard]] Result<void> go_on_with(const VideoStream& stream);
     [[nodiscard]] int damaged() const { return damaged_before_ + decoder_.damaged(); }
     [[nodiscard]] std::optional<Ticks> stamp_of(const AVFrame& frame);
@@ -54,8 +56,10 @@ private:
     Deinterlacer deinterlacer_;
     Limits limits_;
     int threads_;
-    int damaged_before_ = 0;  // pictures of earlier codecs
-    bool needs_key_;          // the decoder would show something before the first key frame
+    std::shared_ptr<Gpu> gpu_;  // null: none
+    int damaged_before_ = 0;    // pictures of earlier codecs
+    std::int64_t downloads_before_ = 0;
+    bool needs_key_;  // the decoder would show something before the first key frame
     std::int64_t packets_ = 0;
     bool saw_key_ = false;
     bool saw_any_key_ = false;  // also of earlier codecs

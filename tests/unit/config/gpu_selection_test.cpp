@@ -49,4 +49,16 @@ TEST_CASE("--nvidia takes them, and its mistakes stand beside others", "[config]
     CHECK_THAT(setup.text, Contains("--nvidia") && Contains("'zero'") && Contains("--label"));
 }
 
+TEST_CASE("transcode takes one GPU without a limit", "[config][gpu]") {
+    const auto with = [](const char* gpus) {
+        return read_transcoder_config(
+            {{"transcode", "a.ts", "--out-dir", "/o", "--nvidia", gpus}, {{"HOME", "/home/m"}}});
+    };
+    CHECK(with("GPU-aaaa").config->gpus.text() == "GPU-aaaa");
+    for (const char* several : {"all", "0,1", "0:2"}) {
+        CHECK(with(several).exit_code == 78);
+        CHECK_THAT(with(several).text, Contains("--nvidia") && Contains("one GPU"));
+    }
+}
+
 }  // namespace millrace::config

@@ -13,8 +13,9 @@ using media::GpuStageKind;
 const Chosen kGpu{0, "GPU-aaaa", "NVIDIA H100 80GB HBM3", {}};
 
 // In a process of its own, with the library that plays CUDA's, and that wrong with it.
-Trial tried(const char* fault, Duration limit = kTrialTime) {
-    setenv("LD_LIBRARY_PATH", MILLRACE_FAKE_DRIVER, 1);
+Trial tried(const char* fault, Duration limit = kTrialTime,
+            const char* libraries = MILLRACE_FAKE_DRIVER) {
+    setenv("LD_LIBRARY_PATH", libraries, 1);
     setenv("FAKE_CUDA", fault, 1);
     return try_gpu(kGpu, limit, MILLRACE_TRIAL_CHILD);
 }
@@ -96,6 +97,18 @@ TEST_CASE("on a driver without NVDEC and NVENC each stage says which library is 
     CHECK_FALSE(stage(trial, GpuStageKind::scale, "scale_cuda").works);
     CHECK_FALSE(trial.usable());
     CHECK_THAT(trial.reason(), Contains("neither decodes nor encodes"));
+}
+
+TEST_CASE("a unit is believed for the codecs whose pictures are the CPU's", "[gpu][trial]") {
+    const Trial trial = tried("", kTrialTime, MILLRACE_FAKE_DRIVER ":" MILLRACE_FAKE_NVDEC);
+    for (const char* codec : {"vp8", "vp9"})
+        CHECK(stage(trial, GpuStageKind::decode, codec).works);
+    for (const char* codec : {"h264", "hevc", "av1", "mpeg2video"})
+        CHECK_FALSE(stage(trial, GpuStageKind::decode, codec).works);
+    CHECK(trial.usable());
+    const Trial wrong = tried("garbled", kTrialTime, MILLRACE_FAKE_DRIVER ":" MILLRACE_FAKE_NVDEC);
+    CHECK_THAT(stage(wrong, GpuStageKind::decode, "vp8").reason,
+               Contains("other pictures than the CPU"));
 }
 
 TEST_CASE("without a device nothing further is tried", "[gpu][trial]") {

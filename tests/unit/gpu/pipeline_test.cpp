@@ -1,0 +1,115 @@
+// The pipeline with the libraries that play the driver's, which the environment of this test names
+// (LD_LIBRARY_PATH, see CMakeLists.txt).
+
+#include <cstdlib>
+
+#include "tests/support/catch.h"
+#include "tests/unit/media/clips.h"
+#include "tests/unit/media/transcoded.h"
+
+namespace millrace::media {
+namespace {
+
+using Catch::Contains;
+using test::clip;
+using test::quick;
+
+const GpuStages kAll{{GpuStageKind::decode, "vp8", true, ""},
+                     {GpuStageKind::decode, "vp9", true, ""},
+                     {GpuStageKind::decode, "h264", true, ""}};
+
+struct OnGpu final : TranscodeObserver {
+    explicit OnGpu(const std::vector<std::uint8_t>& source, const GpuStages& found = kAll,
+                   const char* fault = "") {
+        setenv("FAKE_CUDA", fault, 1);
+        auto gpu = open_gpu(found);
+        REQUIRE(gpu);
+        PayloadSource bytes(make_payload(std::make_shared<BlockPool>(), source));
+        report = transcode(bytes, {.ladder = ladder(), .gpu = *gpu}, *this, {});
+    }
+    static Ladder ladder() { return {quick("same", {160, 96}), quick("small", {80, 48})}; }
+    void stages_used(const StagesUsed& now) override { used = now; }
+    void rendition_done(RenditionReport done, std::vector<std::uint8_t> bytes) override {
+        files[done.name] = std::move(bytes);
+    }
+    StagesUsed used;
+    std::map<std::string, std::vector<std::uint8_t>> files;
+    Result<TranscodeReport> report = error(ErrorKind::internal, "not run");
+};
+
+std::vector<std::uint8_t> encoded(const std::string& how, Size size = {160, 96},
+                                  const std::string& format = "webm") {
+    return clip({.size = size, .audio = false, .encode = how, .format = format});
+}
+const std::string kVp9 =
+    "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -lag-in-frames 0 -b:v 300k";
+const std::string kVp8 =
+    "-c:v libvpx -deadline realtime -cpu-used 8 -lag-in-frames 0 -auto-alt-ref 0 -b:v 300k";
+
+}  // namespace
+
+TEST_CASE("what the GPU decodes becomes the very renditions that the CPU makes of it",
+          "[gpu][pipeline]") {
+    const auto source = encoded(GENERATE(kVp9, kVp8));
+    const OnGpu gpu(source);
+    REQUIRE(gpu.report);
+    CHECK(gpu.used == StagesUsed{true, "", 25});
+    const auto cpu = test::transcoded(source, {.ladder = OnGpu::ladder()});
+    REQUIRE(cpu.report);
+    CHECK(gpu.report->source.frames == cpu.report->source.frames);
+    for (const auto& [name, bytes] : cpu.files) {
+        INFO(name);
+        CHECK(gpu.files.at(name) == bytes);
+    }
+}
+
+TEST_CASE("pictures whose sides are no whole blocks lose nothing on the way", "[gpu][pipeline]") {
+    const auto source = encoded(kVp9, {162, 98});
+    const OnGpu gpu(source);
+    REQUIRE(gpu.report);
+    CHECK(gpu.used.downloads == 25);
+    const auto cpu = test::transcoded(source, {.ladder = OnGpu::ladder()});
+    CHECK(gpu.files == cpu.files);
+}
+
+TEST_CASE("a stream that the card refuses goes on on the CPU from its first picture",
+          "[gpu][pipeline]") {
+    const OnGpu gpu(encoded("-c:v libx264 -preset ultrafast", {160, 96}, "mpegts"));
+    REQUIRE(gpu.report);
+    CHECK(gpu.report->source.frames == 25);
+    CHECK(gpu.used == StagesUsed{false, "the card refused the stream", 0});
+}
+
+TEST_CASE("a stage that failed its trial is not asked", "[gpu][pipeline]") {
+    const OnGpu gpu(encoded(kVp9), {{GpuStageKind::decode, "vp9", false, "other pictures"}});
+    REQUIRE(gpu.report);
+    CHECK(gpu.used == StagesUsed{false, "vp9: other pictures", 0});
+}
+
+TEST_CASE("a card that fails in mid-stream is an error of the device, not a damaged picture",
+          "[gpu][pipeline]") {
+    const OnGpu gpu(encoded(kVp9), kAll, "dies");
+    REQUIRE_FALSE(gpu.report);
+    CHECK(gpu.report.error().kind == ErrorKind::device);
+    CHECK_THAT(gpu.report.error().message, Contains("decoding on the GPU"));
+    const OnGpu after(encoded(kVp9));
+    CHECK(after.report);
+}
+
+TEST_CASE("a card without memory for the stream leaves it to the CPU, or says what failed",
+          "[gpu][pipeline]") {
+    const OnGpu gpu(encoded(kVp9), kAll, "full");
+    if (!gpu.report)
+        CHECK(gpu.report.error().kind == ErrorKind::device);
+    else
+        CHECK(gpu.report->source.frames == 25);
+}
+
+TEST_CASE("without a device there is no GPU to carry anything", "[gpu][pipeline]") {
+    setenv("FAKE_CUDA", "none", 1);
+    const auto gpu = open_gpu(kAll);
+    REQUIRE_FALSE(gpu);
+    CHECK(gpu.error().kind == ErrorKind::device);
+}
+
+}  // namespace millrace::media

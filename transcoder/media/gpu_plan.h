@@ -1,0 +1,39 @@
+#pragma once
+// Which stage does what, chosen from what the GPU was found to do and what the source is; and what
+// came of it. Pure.
+//
+// What a plan puts on the GPU may still turn out to be too much for the card (a size, a level):
+// FFmpeg then goes on with the CPU's decoder from the first picture on, and the outcome says so.
+//
+// Thread: any.
+
+#include <cstdint>
+#include <string>
+
+#include "transcoder/media/gpu_stages.h"
+
+namespace millrace::media {
+
+struct DecodeFacts {
+    std::string codec;    // as stages are named: "h264"
+    int depth = 0;        // bits; 0: not known before the first picture
+    bool yuv420 = false;  // chroma is halved both ways; counts where depth is known
+};
+
+struct StageChoice {
+    bool on_gpu = false;
+    std::string reason;  // why not on the GPU
+    bool operator==(const StageChoice&) const = default;
+};
+
+[[nodiscard]] StageChoice plan_decode(const GpuStages& found, const DecodeFacts& source);
+
+// What was really used for a segment.
+struct StagesUsed {
+    bool decoded_on_gpu = false;  // the last decoder, where a segment needed several
+    std::string decode_reason;    // why it was not
+    std::int64_t downloads = 0;   // pictures that crossed the bus towards the CPU
+    bool operator==(const StagesUsed&) const = default;
+};
+
+}  // namespace millrace::media
