@@ -88,7 +88,10 @@ std::uint32_t places(const Candidate& c, const Cost& need) {
          times_in(c.capacity.encode_pixels, c.load.encode_pixels, need.encode_pixels),
          times_in(c.capacity.encoder_sessions, c.load.encoder_sessions, need.encoder_sessions),
          times_in(c.capacity.bytes, c.load.bytes, need.bytes)});
-    return std::min(c.headroom, static_cast<std::uint32_t>(most));
+    // One that is idle takes a session larger than what it measured: alone it is in nobody's way, and
+    // a session that is slow is worth more to its broadcaster than none.
+    const std::int64_t least = c.load == Cost{} ? 1 : 0;
+    return std::min(c.headroom, static_cast<std::uint32_t>(std::max(most, least)));
 }
 
 bool has_room(const Candidate& candidate, const Cost& need) {

@@ -39,7 +39,7 @@ struct Candidate {
                                               const Cost& need);
 
 // How many sessions of that cost the candidate takes: free slots, as far as the cost that is left
-// lasts for them.
+// lasts for them; one, whatever it costs, where nobody is yet.
 [[nodiscard]] std::uint32_t places(const Candidate& candidate, const Cost& need);
 [[nodiscard]] bool has_room(const Candidate& candidate, const Cost& need);
 

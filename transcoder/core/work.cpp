@@ -52,7 +52,9 @@ void Work::reserve(OrchestratorIndex from, const Reserve& wish, bool draining) {
     }
     if (slots_.free() == 0)
         return refuse(from, wish, SlotRefusal::no_free_slot, "every slot is taken");
-    if (!fits(wish.cost, config_.capacity - slots_.load(), config_.capacity))
+    // An idle transcoder takes a session whatever its cost; the orchestrator thinks likewise.
+    const bool idle = slots_.load() == Cost{};
+    if (!idle && !fits(wish.cost, config_.capacity - slots_.load(), config_.capacity))
         return refuse(from, wish, SlotRefusal::cost, "the session costs more than is left here");
     (void)slots_.grant(owner, wish.cost);
     outbox_.tell(from, SlotGranted{wish.reservation, wish.session, slots_.free()});

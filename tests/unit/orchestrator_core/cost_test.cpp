@@ -110,3 +110,13 @@ TEST_CASE("an idle session makes room for a newcomer only if it costs as much",
     answer(world, "new", 1);
     CHECK(world.place_of("idle").empty());
 }
+
+TEST_CASE("a transcoder that is idle takes a session larger than what it measured, and no second",
+          "[orchestrator][cost]") {
+    Harness world;
+    measured_transcoder(world, "one", 8, {.decode_pixels = kSource / 2});
+    answer(world, "a", 1);
+    CHECK(refusal(world.begin("b", 1)).code == ApiCode::orchestrator_capped);
+    CHECK(world.status().transcoders[0].load == 1);
+    answer(world, "a", 2);
+}

@@ -38,6 +38,19 @@ TEST_CASE("a session that costs more than is left is refused for its cost", "[tr
     CHECK(rig.sent<SlotRefused>()[0].reason == SlotRefusal::cost);
 }
 
+TEST_CASE("an idle transcoder takes a session whatever its cost", "[transcoder][work]") {
+    CoreConfig config = a_config(4);
+    config.capacity.encode_pixels = 100;
+    Rig rig(config);
+    rig.join();
+    const Cost large{.encode_pixels = 1'000};
+    rig.receive(kFirst, Reserve{ReservationId{1}, session("a"), large, 0});
+    rig.receive(kFirst, Reserve{ReservationId{2}, session("b"), {.encode_pixels = 1}, 0});
+    CHECK(rig.sent<SlotGranted>().size() == 1);
+    REQUIRE(rig.sent<SlotRefused>().size() == 1);
+    CHECK(rig.sent<SlotRefused>()[0].reason == SlotRefusal::cost);
+}
+
 TEST_CASE("what a session really costs comes with its tasks, and never costs it its slot",
           "[transcoder][work]") {
     CoreConfig config = a_config(4);
