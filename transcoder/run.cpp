@@ -158,7 +158,7 @@ private:
         stock_ = std::move(*stock);
         for (const gpu::GpuRecord& record : stock_)
             if (record.state == gpu::GpuState::ready)
-                log::info("gpu", "tried; this version carries no session on it",
+                log::warn("gpu", "tried; this version carries no session on it",
                           {{"gpu", gpu::in_words(record.gpu)}});
             else
                 log::warn("gpu", "cannot be used",
