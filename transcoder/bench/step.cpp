@@ -44,7 +44,8 @@ Verdict judge(const Step& step) {
         std::ranges::count_if(all, [](const Served& one) { return one.took > one.duration; }));
     const bool everybody = step.served.size() == step.sessions && step.sessions > 0 &&
                            std::ranges::none_of(step.served, &std::vector<Served>::empty);
-    verdict.holds = everybody && !step.given_up && verdict.late == 0 && verdict.all.p95 <= kP95Max;
+    verdict.holds = everybody && !step.given_up && verdict.late == 0 &&
+                    verdict.all.p95 <= kP95Max && step.cpu_share <= kCpuShareMax;
     return verdict;
 }
 

@@ -17,10 +17,15 @@ public:
         made.graph_.reset(avfilter_graph_alloc());
         MR_CHECK(made.graph_ != nullptr, "out of memory");
         made.graph_->nb_threads = 1;
-        // Shapes move and change; the noise stands for a camera's, so that no block is free.
+        // Shapes move and change. The coarse noise outlives scaling down, as the texture of a real
+        // picture does; the fine one stands for a camera's. Chosen so that a session costs what one of
+        // natural video does (benchmarks/README.md, capacity).
+        const std::string coarse =
+            std::to_string(size.width / 4) + "x" + std::to_string(size.height / 4);
         const std::string chain =
-            "testsrc2=size=" + std::to_string(size.width) + "x" + std::to_string(size.height) +
-            ":rate=" + std::to_string(kSyntheticRate) + ",noise=alls=6:allf=t,format=yuv420p";
+            "testsrc2=size=" + coarse + ":rate=" + std::to_string(kSyntheticRate) +
+            ",noise=alls=14:allf=t,scale=" + std::to_string(size.width) + ":" +
+            std::to_string(size.height) + ":flags=bicubic,noise=alls=6:allf=t,format=yuv420p";
         int rc = avfilter_graph_create_filter(&made.out_, avfilter_get_by_name("buffersink"), "out",
                                               nullptr, nullptr, made.graph_.get());
         if (rc >= 0) {

@@ -50,6 +50,9 @@ TEST_CASE("a step holds while every segment is in time and most have room to spa
     const Verdict tight = judge(step_of({{1900ms, 1900ms}, {1900ms, 1900ms}}));
     CHECK_FALSE(tight.holds);
     CHECK(tight.late == 0);
+    Step busy = step_of({{1s, 1s}});
+    busy.cpu_share = 0.95;
+    CHECK_FALSE(judge(busy).holds);
     CHECK_FALSE(judge(step_of({{1s}, {}})).holds);  // one that was never served
     CHECK_FALSE(judge(Step{}).holds);
     Step given_up = step_of({{1s}, {1s}});
