@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/base/hex.h"
+#include "common/config/bounded.h"
 #include "common/config/common_flags.h"
 #include "common/config/cpu_budget.h"
 #include "common/config/field_error.h"
@@ -62,10 +63,6 @@ Result<std::optional<SignerKey>> parse_signer(const std::string& text) {
     if (const auto bytes = sha256_from_hex(text))
         return std::optional(SignerKey{*bytes});
     return error(ErrorKind::bad_input, "must be 64 hex digits, not " + quote(text));
-}
-
-auto count(std::uint64_t low, std::uint64_t high) {
-    return [low, high](const std::string& text) { return parse_count(text, low, high); };
 }
 
 Flag gpus_flag(Flag flag, GpuSelection& target) {

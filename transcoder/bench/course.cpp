@@ -4,7 +4,6 @@
 #include <ctime>
 #include <deque>
 #include <fstream>
-#include <numeric>
 
 #include "common/base/check.h"
 #include "transcoder/engine/engine_process.h"

@@ -1,7 +1,6 @@
 #include "transcoder/media/cascade.h"
 
 #include <algorithm>
-#include <numeric>
 
 namespace millrace::media {
 namespace {

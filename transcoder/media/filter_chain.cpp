@@ -24,35 +24,48 @@ int tell_surfaces(AVFilterContext& source, AVBufferRef& surfaces) {
 
 }  // namespace
 
+FilterChain::FilterChain() : graph_(avfilter_graph_alloc()) {
+    MR_CHECK(graph_ != nullptr, "out of memory");
+    graph_->nb_threads = 1;
+}
+
+// From in_, where there is one, through the chain into a sink.
+int FilterChain::connect(const std::string& chain) {
+    AVFilterGraph* graph = graph_.get();
+    int rc = avfilter_graph_create_filter(&out_, avfilter_get_by_name("buffersink"), "out", nullptr,
+                                          nullptr, graph);
+    if (rc >= 0) {
+        AVFilterInOut* from = in_ != nullptr ? open_end("in", in_) : nullptr;
+        AVFilterInOut* to = open_end("out", out_);
+        rc = avfilter_graph_parse_ptr(graph, chain.c_str(), &to, &from, nullptr);
+        avfilter_inout_free(&from);
+        avfilter_inout_free(&to);
+    }
+    return rc >= 0 ? avfilter_graph_config(graph, nullptr) : rc;
+}
+
 Result<FilterChain> FilterChain::open(const AVFrame& like, const std::string& chain) {
     FilterChain made;
     made.size_ = {like.width, like.height};
     made.format_ = like.format;
-    made.graph_.reset(avfilter_graph_alloc());
-    MR_CHECK(made.graph_ != nullptr, "out of memory");
-    AVFilterGraph* graph = made.graph_.get();
-    graph->nb_threads = 1;
     const std::string input = "video_size=" + std::to_string(like.width) + "x" +
                               std::to_string(like.height) +
                               ":pix_fmt=" + std::to_string(like.format) + ":time_base=1/" +
                               std::to_string(kTicksPerSecond);
     int rc = avfilter_graph_create_filter(&made.in_, avfilter_get_by_name("buffer"), "in",
-                                          input.c_str(), nullptr, graph);
+                                          input.c_str(), nullptr, made.graph_.get());
     if (rc >= 0 && like.hw_frames_ctx != nullptr)
         rc = tell_surfaces(*made.in_, *like.hw_frames_ctx);
     if (rc >= 0)
-        rc = avfilter_graph_create_filter(&made.out_, avfilter_get_by_name("buffersink"), "out",
-                                          nullptr, nullptr, graph);
-    if (rc >= 0) {
-        AVFilterInOut* from = open_end("in", made.in_);
-        AVFilterInOut* to = open_end("out", made.out_);
-        rc = avfilter_graph_parse_ptr(graph, chain.c_str(), &to, &from, nullptr);
-        avfilter_inout_free(&from);
-        avfilter_inout_free(&to);
-    }
-    if (rc >= 0)
-        rc = avfilter_graph_config(graph, nullptr);
+        rc = made.connect(chain);
     if (rc < 0)
+        return av::error(ErrorKind::unsupported, "the filters \"" + chain + "\"", rc);
+    return made;
+}
+
+Result<FilterChain> FilterChain::generate(const std::string& chain) {
+    FilterChain made;
+    if (const int rc = made.connect(chain); rc < 0)
         return av::error(ErrorKind::unsupported, "the filters \"" + chain + "\"", rc);
     return made;
 }

@@ -14,6 +14,9 @@ public:
     // `chain`: as ffmpeg's -vf. Takes pictures of the size and format of `like` from then on.
     [[nodiscard]] static Result<FilterChain> open(const AVFrame& like, const std::string& chain);
 
+    // A chain that begins with a source of its own ("testsrc2=..."): pull() alone, without an end.
+    [[nodiscard]] static Result<FilterChain> generate(const std::string& chain);
+
     [[nodiscard]] bool takes(const AVFrame& picture) const;
     [[nodiscard]] Result<void> push(const AVFrame& picture);
     // No more pictures: what is still inside comes out.
@@ -22,10 +25,11 @@ public:
     [[nodiscard]] Result<av::FramePtr> pull();
 
 private:
-    FilterChain() = default;
+    FilterChain();
+    [[nodiscard]] int connect(const std::string& chain);
 
     av::GraphPtr graph_;
-    AVFilterContext* in_ = nullptr;   // the graph's
+    AVFilterContext* in_ = nullptr;   // the graph's; null: it generates
     AVFilterContext* out_ = nullptr;  // the graph's
     Size size_;
     int format_ = -1;

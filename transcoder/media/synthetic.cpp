@@ -1,5 +1,6 @@
 #include "transcoder/media/synthetic.h"
 
+#include "transcoder/media/filter_chain.h"
 #include "transcoder/media/muxer.h"
 #include "transcoder/media/video_encoder.h"
 
@@ -9,53 +10,23 @@ namespace {
 constexpr std::uint64_t kSegmentBytesMax = 64ULL << 20;
 constexpr Ticks kFrameTicks = kTicksPerSecond / kSyntheticRate;
 
-// A filter graph without an input: pictures, one after the other.
-class Pictures {
-public:
-    static Result<Pictures> open(Size size) {
-        Pictures made;
-        made.graph_.reset(avfilter_graph_alloc());
-        MR_CHECK(made.graph_ != nullptr, "out of memory");
-        made.graph_->nb_threads = 1;
-        // Shapes move and change. The coarse noise outlives scaling down, as the texture of a real
-        // picture does; the fine one stands for a camera's. Chosen so that a session costs what one of
-        // natural video does (benchmarks/README.md, capacity).
-        const std::string coarse =
-            std::to_string(size.width / 4) + "x" + std::to_string(size.height / 4);
-        const std::string chain =
-            "testsrc2=size=" + coarse + ":rate=" + std::to_string(kSyntheticRate) +
-            ",noise=alls=14:allf=t,scale=" + std::to_string(size.width) + ":" +
-            std::to_string(size.height) + ":flags=bicubic,noise=alls=6:allf=t,format=yuv420p";
-        int rc = avfilter_graph_create_filter(&made.out_, avfilter_get_by_name("buffersink"), "out",
-                                              nullptr, nullptr, made.graph_.get());
-        if (rc >= 0) {
-            AVFilterInOut* to = avfilter_inout_alloc();
-            MR_CHECK(to != nullptr, "out of memory");
-            to->name = av_strdup("out");
-            to->filter_ctx = made.out_;
-            AVFilterInOut* from = nullptr;
-            rc = avfilter_graph_parse_ptr(made.graph_.get(), chain.c_str(), &to, &from, nullptr);
-            avfilter_inout_free(&from);
-            avfilter_inout_free(&to);
-        }
-        if (rc >= 0)
-            rc = avfilter_graph_config(made.graph_.get(), nullptr);
-        if (rc < 0)
-            return av::error(ErrorKind::unsupported, "the filters \"" + chain + "\"", rc);
-        return made;
-    }
-    [[nodiscard]] Result<av::FramePtr> next() {
-        av::FramePtr picture = av::make_frame();
-        if (const int rc = av_buffersink_get_frame(out_, picture.get()); rc < 0)
-            return av::error(ErrorKind::internal, "av_buffersink_get_frame", rc);
-        picture->pict_type = AV_PICTURE_TYPE_NONE;  // the encoder's choice
-        return picture;
-    }
+// Shapes move and change. The coarse noise outlives scaling down, as the texture of a real picture
+// does; the fine one stands for a camera's. Chosen so that a session costs what one of natural video
+// does (benchmarks/README.md, capacity).
+std::string pictures_of(Size size) {
+    const std::string coarse =
+        std::to_string(size.width / 4) + "x" + std::to_string(size.height / 4);
+    return "testsrc2=size=" + coarse + ":rate=" + std::to_string(kSyntheticRate) +
+           ",noise=alls=14:allf=t,scale=" + std::to_string(size.width) + ":" +
+           std::to_string(size.height) + ":flags=bicubic,noise=alls=6:allf=t,format=yuv420p";
+}
 
-private:
-    av::GraphPtr graph_;
-    AVFilterContext* out_ = nullptr;  // the graph's
-};
+Result<av::FramePtr> next(FilterChain& pictures) {
+    auto picture = pictures.pull();
+    if (picture && *picture == nullptr)
+        return error(ErrorKind::internal, "the generated pictures came to an end");
+    return picture;
+}
 
 RenditionSpec broadcast(const SyntheticWish& wish) {
     RenditionSpec spec;
@@ -79,9 +50,9 @@ Result<void> mux_ready(VideoEncoder& encoder, Muxer& muxer) {
     }
 }
 
-Result<std::vector<std::uint8_t>> make_segment(Pictures& pictures, const RenditionSpec& spec,
+Result<std::vector<std::uint8_t>> make_segment(FilterChain& pictures, const RenditionSpec& spec,
                                                Ticks start, int frames) {
-    auto first = pictures.next();
+    auto first = next(pictures);
     if (!first)
         return first.error();
     EncoderSettings settings;
@@ -102,7 +73,7 @@ Result<std::vector<std::uint8_t>> make_segment(Pictures& pictures, const Renditi
     if (!muxer)
         return muxer.error();
     for (int n = 0; n < frames; ++n) {
-        auto picture = n == 0 ? std::move(first) : pictures.next();
+        auto picture = n == 0 ? std::move(first) : next(pictures);
         if (!picture)
             return picture.error();
         MR_TRY((*encoder)->send(**picture, start + n * kFrameTicks, {.key = n == 0}));
@@ -120,7 +91,7 @@ Result<std::vector<std::uint8_t>> make_segment(Pictures& pictures, const Renditi
 
 Result<std::vector<std::vector<std::uint8_t>>> synthetic_segments(const SyntheticWish& wish) {
     av::set_up_logging();
-    auto pictures = Pictures::open(wish.size);
+    auto pictures = FilterChain::generate(pictures_of(wish.size));
     if (!pictures)
         return pictures.error();
     const RenditionSpec spec = broadcast(wish);
