@@ -28,6 +28,9 @@ std::uint64_t rendition_bytes_max(std::uint64_t source_bytes) {
 constexpr Duration kPulse = std::chrono::milliseconds(250);
 constexpr Duration kAway = std::chrono::milliseconds(750);
 
+// As for what is refused because the store cannot write.
+constexpr Duration kStorageRetry = std::chrono::seconds(5);
+
 }  // namespace
 
 Service::Service(Parts parts, CoreConfig config)
@@ -135,8 +138,31 @@ void Service::open_session(SessionRequest request, std::function<void(OpenOutcom
     loop_.post([this, request = std::move(request), opened = std::move(opened)] {
         const OpenOutcome outcome = core_.open_session(request, now());
         settle();
-        opened(outcome);
+        const auto* session = std::get_if<SessionOpened>(&outcome);
+        if (session == nullptr)
+            return opened(outcome);
+        // Its token is good for a day; a crash must not leave it without its session.
+        when_sessions_written([this, outcome, opened, id = session->id](bool written) {
+            if (!written)
+                (void)core_.end_session(id, EndReason::requested, now());
+            opened(written
+                       ? outcome
+                       : Refusal{ApiCode::storage_unavailable,
+                                 "the orchestrator cannot write down the session", kStorageRetry});
+        });
     });
+}
+
+void Service::when_sessions_written(std::function<void(bool)> then) {
+    ++sessions_being_written_;
+    store_.sessions_written(
+        [this, alive = alive_, then = std::move(then)](const Result<void>& written) {
+            if (!*alive)
+                return;
+            --sessions_being_written_;
+            then(static_cast<bool>(written));
+            settle();
+        });
 }
 
 void Service::end_session(SessionId session, std::optional<AccountId> owner,
@@ -145,7 +171,10 @@ void Service::end_session(SessionId session, std::optional<AccountId> owner,
         [this, session = std::move(session), owner = std::move(owner), ended = std::move(ended)] {
             const auto refusal = core_.end_session(session, EndReason::requested, now(), owner);
             settle();
-            ended(refusal);
+            if (refusal)
+                return ended(refusal);
+            // It has ended whatever the disk says; but once told so, a crash must not bring it back.
+            when_sessions_written([ended](bool) { ended(std::nullopt); });
         });
 }
 
@@ -270,7 +299,7 @@ void Service::settle() {
         timer_.set(*next, [this] { settle(); });
     else
         timer_.cancel();
-    if (drained_ && core_.idle() && tasks_.empty())
+    if (drained_ && core_.idle() && tasks_.empty() && sessions_being_written_ == 0)
         std::exchange(drained_, nullptr)();
 }
 

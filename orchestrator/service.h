@@ -112,6 +112,9 @@ private:
     void forget_arrival(UploadId upload);
     void finish_on_loop(UploadId upload, PayloadPtr body, const Sha256& sha256, Waiter answered);
 
+    // False: they could not be written.
+    void when_sessions_written(std::function<void(bool)> then);
+
     // Carries out everything the core wants done, then sets the timer.
     void settle();
     void perform(const Send& effect);
@@ -146,6 +149,7 @@ private:
     std::unordered_map<UploadId, Arrival> arrivals_;
     std::unordered_map<TaskId, Task> tasks_;
     std::unordered_map<AnswerId, AnsweredSegmentPtr> answers_;
+    int sessions_being_written_ = 0;  // whose callers wait for it
     std::function<void()> drained_;
     // Store callbacks may come after we are gone.
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -36,6 +36,9 @@ struct TokenKeyRemoval {
     std::uint32_t id = 0;
 };
 
+// Writes nothing: what its callback waits for is in the same transaction, or in one before it.
+struct SessionsWritten {};
+
 struct InitRemoval {
     AccountId account;
     StreamName stream;
@@ -77,6 +80,7 @@ public:
     void write(const KeptStake& stake);
     void write(const InitRow& row);
     void write(const InitRemoval& row);
+    void write(const SessionsWritten& /*row*/) {}
     // Enough bytes to notice whether the disk has room again.
     void write_probe();
 

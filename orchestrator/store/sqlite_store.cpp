@@ -103,8 +103,24 @@ void SqliteStore::save_session(SessionRow row) {
         const std::lock_guard lock(mutex_);
         if (sessions_.size() < kSessionsWaitingMax || sessions_.contains(row.id))
             sessions_.insert_or_assign(row.id, std::move(row));
+        else
+            session_dropped_ = true;
     }
     wake_.notify_one();
+}
+
+// Rows of sessions go with the first group after they were saved, so that they are written when this is.
+void SqliteStore::sessions_written(Done done) {
+    bool dropped = false;
+    {
+        const std::lock_guard lock(mutex_);
+        dropped = std::exchange(session_dropped_, false);
+    }
+    if (dropped)
+        answer(std::move(done),
+               error(ErrorKind::overloaded, "too many sessions wait for the disk"));
+    else
+        enqueue(SessionsWritten{}, std::move(done));
 }
 
 void SqliteStore::on_available(std::function<void(bool)> changed) {
@@ -193,10 +209,12 @@ void SqliteStore::work_on(Batch batch) {
 
 // One row that cannot be written must not take the others of its group with it.
 void SqliteStore::write_one_by_one(Batch& batch) {
+    std::optional<Failure> lost;
     for (const auto& [id, row] : batch.sessions) {
         const auto failure = database_->transaction([&] { database_->write(row); });
         if (!failure)
             continue;
+        lost = failure;
         ++errors_;
         log::error("store", "a session's row cannot be written",
                    {{"session", id.value}, {"problem", failure->message}});
@@ -204,8 +222,12 @@ void SqliteStore::write_one_by_one(Batch& batch) {
     batch.sessions.clear();
     while (!batch.writes.empty()) {
         Write& write = batch.writes.front();
-        const auto failure = database_->transaction(
-            [&] { std::visit([this](const auto& row) { database_->write(row); }, write.row); });
+        const auto failure =
+            lost && std::holds_alternative<SessionsWritten>(write.row)
+                ? lost
+                : database_->transaction([&] {
+                      std::visit([this](const auto& row) { database_->write(row); }, write.row);
+                  });
         if (failure && failure->kind != FailureKind::statement) {
             fail(batch, *failure);
             return;

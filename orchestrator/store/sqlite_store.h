@@ -3,7 +3,7 @@
 // one transaction (group commit), so that many segments share one synchronisation of the disk.
 //
 // Bounds: kQueueMax writes wait (more are refused as overloaded), kGroupMax of them in one transaction,
-// kSessionsWaitingMax session rows (the newest of each session; nobody waits for them).
+// kSessionsWaitingMax session rows (the newest of each session).
 //
 // Thread: as store.h says. Internal to orchestrator/store.
 
@@ -34,6 +34,7 @@ public:
     void hold_ledger(WallTime until, Done done) override;
     void close_period(ClosedPeriod period, Done done) override;
     void save_session(SessionRow row) override;
+    void sessions_written(Done done) override;
     void save_join_token(JoinTokenRow row, Done done) override;
     void save_enrolment(EnrolmentRow row, Done done) override;
     void save_account(Account account, Done done) override;
@@ -53,9 +54,9 @@ public:
 
 private:
     enum class State : std::uint8_t { available, waiting, failed };
-    using Row =
-        std::variant<CommitRecord, JoinTokenRow, EnrolmentRow, Account, AccountRemoval, TokenKeyRow,
-                     TokenKeyRemoval, LedgerFloor, ClosedPeriod, KeptStake, InitRow, InitRemoval>;
+    using Row = std::variant<CommitRecord, JoinTokenRow, EnrolmentRow, Account, AccountRemoval,
+                             TokenKeyRow, TokenKeyRemoval, LedgerFloor, ClosedPeriod, KeptStake,
+                             InitRow, InitRemoval, SessionsWritten>;
     struct Write {
         Row row;
         Done done;
@@ -87,10 +88,11 @@ private:
     std::atomic<State> state_{State::available};
     std::atomic<std::uint64_t> errors_{0};
 
-    mutable std::mutex mutex_;  // guards the five below
+    mutable std::mutex mutex_;  // guards the six below
     std::condition_variable wake_;
     std::deque<Write> queue_;
     Sessions sessions_;
+    bool session_dropped_ = false;  // since the last sessions_written()
     std::function<void(bool)> changed_;
     LedgerView ledger_;
     bool stopping_ = false;

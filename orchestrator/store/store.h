@@ -134,6 +134,8 @@ public:
     // Refused when it does not follow the last period, or its end was not held.
     virtual void close_period(ClosedPeriod period, Done done) = 0;
     virtual void save_session(SessionRow row) = 0;
+    // Success: every session saved before this call is on disk.
+    virtual void sessions_written(Done done) = 0;
     virtual void save_join_token(JoinTokenRow row, Done done) = 0;
     virtual void save_enrolment(EnrolmentRow row, Done done) = 0;
     virtual void save_account(Account account, Done done) = 0;

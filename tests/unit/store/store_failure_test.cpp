@@ -67,6 +67,11 @@ TEST_CASE("a full disk stops the store, and room starts it again", "[store]") {
         CHECK_FALSE(opened.store->available());
         CHECK(opened.store->errors() >= 1);
         opened.store->save_session(a_session("kept"));
+        std::optional<bool> written;
+        opened.store->sessions_written(
+            [&](const Result<void>& done) { written = static_cast<bool>(done); });
+        REQUIRE(mailbox.run_until([&] { return written.has_value(); }));
+        CHECK_FALSE(*written);
         const auto while_full = commit(*opened.store, mailbox, a_segment(5000));
         REQUIRE_FALSE(while_full);
         CHECK(while_full.error().kind == ErrorKind::overloaded);

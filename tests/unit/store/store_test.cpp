@@ -227,6 +227,22 @@ TEST_CASE("sequence numbers keep all 64 bits", "[store]") {
           0xFFFF'FFFF'FFFF'FFF0ULL);
 }
 
+TEST_CASE("sessions are told to be written when they are on disk", "[store]") {
+    const DataFolder dir;
+    Mailbox mailbox;
+    const auto opened = must_open(dir.path(), mailbox.executor());
+    for (int n = 0; n < 3; ++n) {
+        opened.store->save_session(a_session("s" + std::to_string(n)));
+        bool written = false;
+        opened.store->sessions_written([&](const Result<void>& done) {
+            written = true;
+            CHECK(done);
+            CHECK(look(dir.path(), "SELECT count(*) FROM sessions") == n + 1);
+        });
+        REQUIRE(mailbox.run_until([&] { return written; }));
+    }
+}
+
 TEST_CASE("closing the store writes what waits", "[store]") {
     const DataFolder dir;
     Mailbox mailbox;
