@@ -112,9 +112,19 @@ class Orchestrator(_Daemon):
                 addresses += [f"--{lane}-addr", self.endpoints.get(lane, "127.0.0.1:0")]
         return [binary("orchestrator"), *addresses, "--data-dir", self.data_dir, *self.flags]
 
-    def start(self):
+    def _bound(self):
+        """It runs; not when somebody got one of its ports while it was down, as any connection of the machine may."""
         self._launch(self.argv())
-        self._read_endpoints()
+        try:
+            self._read_endpoints()
+        except AssertionError as failure:
+            if not self.endpoints or "Address already in use" not in str(failure):
+                raise
+            return False
+        return True
+
+    def start(self):
+        eventually(self._bound, START_S, f"{self.name} has its ports")
         eventually(lambda: http_client.get(f"{self.url}/healthz").status == 200, START_S, f"{self.name} serves")
         return self
 
