@@ -79,6 +79,8 @@ Result<void> Demuxer::open_container() {
         return error(ErrorKind::bad_input,
                      "expected MPEG-TS, MP4 or WebM, found " + describe(head));
     bytes_->keep_everything(container_ != Container::mpegts);
+    if (container_ == Container::mp4)
+        watch_for_events();
 
     AVFormatContext* format = avformat_alloc_context();
     MR_CHECK(format != nullptr, "out of memory");
@@ -186,6 +188,8 @@ bool Demuxer::take_data(const AVStream& stream) {
 Result<Demuxer::Packet> Demuxer::read() {
     Packet result{av::make_packet(), Lane::video};
     while (true) {
+        if (next_event(result))
+            return result;
         const int rc = av_read_frame(format_.get(), result.data.get());
         if (auto checked = check_read(rc); !checked)
             return checked.error();
@@ -255,6 +259,24 @@ void Demuxer::follow_streams() {
     }
 }
 
+// The data lanes of an MP4 are made of what its event messages say.
+void Demuxer::watch_for_events() {
+    data_ = {{DataKind::id3, "ID3 event messages", false},
+             {DataKind::scte35, "SCTE 35 event messages", false}};
+    data_index_.assign(data_.size(), -1);
+    events_.emplace();
+    bytes_->watch([this](std::span<const std::uint8_t> bytes) { events_->feed(bytes); });
+}
+
+bool Demuxer::next_event(Packet& packet) {
+    const auto kind = events_ ? events_->next(*packet.data) : std::nullopt;
+    if (!kind)
+        return false;
+    packet.lane = Lane::data;
+    packet.data_stream = *kind == DataKind::id3 ? 0 : 1;
+    return true;
+}
+
 // Says whose packet it is, and when; false when it is nobody's.
 bool Demuxer::claim(Packet& packet) {
     const int index = packet.data->stream_index;
@@ -262,6 +284,8 @@ bool Demuxer::claim(Packet& packet) {
     if (index == index_[0] || index == index_[1]) {
         packet.lane = index == index_[0] ? Lane::video : Lane::audio;
         put_on_timeline(*packet.data, packet.lane, base);
+        if (events_ && (packet.lane == Lane::video || !video_))
+            events_->begins(*packet.data);
         if (packet.lane == Lane::video && next_video_)
             mark(*packet.data, std::move(next_video_));
         return true;
@@ -299,10 +323,13 @@ void Demuxer::put_on_timeline(AVPacket& packet, Lane lane, AVRational base) {
 
 Demuxer::Notes Demuxer::notes() const {
     const std::uint64_t received = received_before_ + bytes_->received();
-    return {damaged_, timeline_->jumps(),
+    return {damaged_,
+            timeline_->jumps(),
             container_ == Container::mpegts && received % 188 != 0 && received % 192 != 0 &&
                 received % 204 != 0,
-            received, left_out_};
+            received,
+            left_out_,
+            events_ ? events_->left_out() : 0};
 }
 
 }  // namespace millrace::media

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "transcoder/media/av.h"
+#include "transcoder/media/event_lane.h"
 #include "transcoder/media/input_bytes.h"
 #include "transcoder/media/stream_choice.h"
 #include "transcoder/media/timeline.h"
@@ -37,7 +38,7 @@ public:
     // Null when the segment has none that we can read.
     [[nodiscard]] const VideoStream* video() const { return video_ ? &*video_ : nullptr; }
     [[nodiscard]] const AudioStream* audio() const { return audio_ ? &*audio_ : nullptr; }
-    // In the order of the programme map; MPEG-TS only.
+    // In the order of the programme map; of an MP4 those that event messages may make up.
     [[nodiscard]] const std::vector<DataStream>& data() const { return data_; }
     // A stream that was there but cannot be read: "MPEG-4 part 2 video stream"; empty = none.
     [[nodiscard]] const std::string& foreign() const { return foreign_; }
@@ -56,6 +57,7 @@ public:
         bool cut_inside = false;  // ended inside a transport packet
         std::uint64_t bytes = 0;
         std::vector<std::string> left_out;  // streams that no rendition carries
+        int events_left_out = 0;            // event messages that no rendition carries
     };
     [[nodiscard]] Notes notes() const;
 
@@ -71,6 +73,8 @@ private:
     void take_audio(const AVStream& stream);
     [[nodiscard]] bool take_data(const AVStream& stream);
     [[nodiscard]] bool claim(Packet& packet);
+    void watch_for_events();
+    [[nodiscard]] bool next_event(Packet& packet);
     [[nodiscard]] Error cannot_open(int rc) const;
     [[nodiscard]] Result<void> check_read(int rc) const;
     void put_on_timeline(AVPacket& packet, Lane lane, AVRational base);
@@ -88,7 +92,8 @@ private:
     std::optional<VideoStream> video_;
     std::optional<AudioStream> audio_;
     std::vector<DataStream> data_;
-    std::vector<int> data_index_;  // of the streams, as data_
+    std::vector<int> data_index_;      // of the streams, as data_
+    std::optional<EventLane> events_;  // of an MP4
     std::string foreign_;
     std::vector<std::string> left_out_;
     std::array<int, 2> index_{-1, -1};         // of the streams, by lane

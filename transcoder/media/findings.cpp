@@ -53,6 +53,8 @@ std::vector<std::string> warnings_of(const Findings& findings) {
         out.emplace_back("the segment ends inside a transport packet: it was cut off");
     for (const std::string& stream : source.left_out)
         out.push_back("the " + stream + " is left out");
+    counted(source.events_left_out, "",
+            " event messages are neither ID3 nor SCTE 35, or damaged, and were left out");
     counted(source.damaged_packets, "transport packets are missing or damaged in ", " places");
     counted(findings.damaged_pictures, "", " video pictures are damaged");
     counted(findings.left_out_pictures, "",

@@ -44,6 +44,14 @@ void InputBytes::keep_everything(bool keep) {
     io_->seekable = keep ? AVIO_SEEKABLE_NORMAL : 0;
 }
 
+void InputBytes::watch(std::function<void(std::span<const std::uint8_t>)> watcher) {
+    MR_CHECK(dropped_ == 0, "nothing has been dropped before it is watched");
+    watcher_ = std::move(watcher);
+    for (std::size_t i = 0; i * kBlockBytes < received_; ++i)
+        watcher_({blocks_[i].get(), static_cast<std::size_t>(std::min<std::uint64_t>(
+                                        kBlockBytes, received_ - i * kBlockBytes))});
+}
+
 std::vector<std::uint8_t> InputBytes::kept() const {
     std::vector<std::uint8_t> bytes;
     for (std::size_t i = 0; i < blocks_.size() && blocks_[i]; ++i) {
@@ -60,6 +68,8 @@ bool InputBytes::pull() {
         blocks_.push_back(std::make_unique_for_overwrite<std::uint8_t[]>(kBlockBytes));
     const std::size_t used = received_ % kBlockBytes;
     const std::size_t count = source_.read({blocks_.back().get() + used, kBlockBytes - used});
+    if (watcher_)
+        watcher_({blocks_.back().get() + used, count});
     received_ += count;
     over_limit_ = received_ > bytes_max_;
     ended_ = count == 0 || over_limit_;

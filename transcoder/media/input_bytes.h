@@ -7,6 +7,8 @@
 //
 // Thread: one at a time; only ByteSource::stop() comes from elsewhere.
 
+#include <functional>
+#include <span>
 #include <vector>
 
 #include "transcoder/media/av.h"
@@ -24,6 +26,8 @@ public:
     // The first bytes, at most `want` of them, less at the end of the source. Before any reading.
     [[nodiscard]] std::span<const std::uint8_t> head(std::size_t want);
     void keep_everything(bool keep);
+    // Sees all bytes once and in order, on the thread that reads; those that came before, now.
+    void watch(std::function<void(std::span<const std::uint8_t>)> watcher);
 
     [[nodiscard]] AVIOContext* context() { return io_; }
     [[nodiscard]] bool over_limit() const { return over_limit_; }
@@ -43,6 +47,7 @@ private:
 
     ByteSource& source_;
     std::uint64_t bytes_max_;
+    std::function<void(std::span<const std::uint8_t>)> watcher_;
     std::vector<Block> blocks_;  // kBlockBytes each; dropped ones are null
     std::size_t dropped_ = 0;    // blocks
     std::uint64_t received_ = 0;

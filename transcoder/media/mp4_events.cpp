@@ -9,8 +9,6 @@ namespace {
 
 using Bytes = std::vector<std::uint8_t>;
 
-constexpr std::string_view kId3Scheme = "https://aomedia.org/emsg/ID3";
-constexpr std::string_view kScte35Scheme = "urn:scte:scte35:2013:bin";
 constexpr std::uint32_t kVersion = 1;
 constexpr std::uint32_t kDurationUnknown = std::numeric_limits<std::uint32_t>::max();
 

@@ -11,12 +11,16 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string_view>
 #include <vector>
 
 #include "transcoder/media/ticks.h"
 #include "transcoder/media/ts_data.h"
 
 namespace millrace::media {
+
+inline constexpr std::string_view kId3Scheme = "https://aomedia.org/emsg/ID3";
+inline constexpr std::string_view kScte35Scheme = "urn:scte:scte35:2013:bin";
 
 struct Mp4Event {
     DataKind kind = DataKind::id3;

@@ -394,9 +394,10 @@ void Pipeline::add_data(Rendition::Finished& finished) {
         return;
     }
     const std::string why = whole ? "the rendition is too large" : whole.error().message;
-    for (const DataStream& stream : demuxer_->data())
-        report_.warnings.push_back("rendition \"" + report.name + "\" is without the " +
-                                   stream.label + ", which has no room: " + why);
+    for (std::size_t n = 0; n < demuxer_->data().size(); ++n)
+        if (data_->carries(n))
+            report_.warnings.push_back("rendition \"" + report.name + "\" is without the " +
+                                       demuxer_->data()[n].label + ", which has no room: " + why);
 }
 
 void Pipeline::report_splices(Ticks first) {

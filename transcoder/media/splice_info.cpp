@@ -1,5 +1,7 @@
 #include "transcoder/media/splice_info.h"
 
+#include "transcoder/media/ts_data.h"
+
 namespace millrace::media {
 namespace {
 
@@ -151,6 +153,26 @@ std::optional<Splice> parse_splice(std::span<const std::uint8_t> section) {
     if (out.at)
         out.at = (*out.at + adjustment) % kWrap;
     return out;
+}
+
+std::vector<std::uint8_t> splice_moved(std::vector<std::uint8_t> section, Ticks at) {
+    const auto said = parse_splice(section);
+    if (!said || !said->at)
+        return section;
+    // pts_adjustment: the last bit of the fifth byte and the four that follow.
+    Bits before(section);
+    before.skip(4 * 8 + 7);
+    const auto adjustment = static_cast<Ticks>(before.take(33)) + at - *said->at;
+    auto put = [&section](std::size_t where, std::size_t bytes, std::uint64_t value) {
+        for (std::size_t i = bytes; i-- > 0; value >>= 8)
+            section[where + i] = static_cast<std::uint8_t>(value);
+    };
+    const auto bits = static_cast<std::uint64_t>(adjustment - floor_div(adjustment, kWrap) * kWrap);
+    section[4] = static_cast<std::uint8_t>((section[4] & 0xfeU) | bits >> 32);
+    put(5, 4, bits);
+    const std::size_t end = (static_cast<std::size_t>(section[1] & 0x0fU) << 8 | section[2]) + 3;
+    put(end - kCrcBytes, kCrcBytes, section_crc(std::span(section).first(end - kCrcBytes)));
+    return section;
 }
 
 }  // namespace millrace::media

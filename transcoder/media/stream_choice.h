@@ -31,6 +31,8 @@ struct AudioStream {
 struct DataStream {
     DataKind kind = DataKind::id3;
     std::string label;
+    // It is there in every segment of its source. Event messages of an MP4 are announced nowhere.
+    bool announced = true;
 };
 
 // "H.264 video stream (PID 256)".

@@ -17,12 +17,21 @@ Ticks near(Ticks raw, Ticks reference) {
 
 TimedData::TimedData(const std::vector<DataStream>& streams) {
     for (const DataStream& stream : streams)
-        streams_.push_back(stream.kind);
+        streams_.push_back({stream.kind, stream.announced});
+}
+
+bool TimedData::empty() const {
+    return items_.empty() && std::ranges::none_of(streams_, &Stream::announced);
+}
+
+bool TimedData::carries(std::size_t stream) const {
+    return streams_[stream].announced || std::ranges::count(items_, stream, &DataItem::stream) > 0;
 }
 
 void TimedData::add(const AVPacket& packet, std::size_t stream, std::optional<Ticks> position) {
     const auto size = static_cast<std::size_t>(std::max(packet.size, 0));
-    const bool too_long = streams_[stream] == DataKind::id3 && size > kId3BytesMax;
+    const DataKind kind = streams_[stream].kind;
+    const bool too_long = kind == DataKind::id3 && size > kId3BytesMax;
     if (size == 0 || too_long || items_.size() >= kItemsMax || bytes_ + size > kBytesMax) {
         dropped_ += size == 0 ? 0 : 1;
         return;
@@ -31,9 +40,17 @@ void TimedData::add(const AVPacket& packet, std::size_t stream, std::optional<Ti
     const Ticks at = packet.pts != AV_NOPTS_VALUE ? packet.pts : position.value_or(0);
     const std::span<const std::uint8_t> bytes{packet.data, size};
     items_.push_back({stream, at, position,
-                      streams_[stream] == DataKind::id3
-                          ? whole_id3(bytes)
-                          : std::vector<std::uint8_t>(bytes.begin(), bytes.end())});
+                      kind == DataKind::id3 ? whole_id3(bytes)
+                                            : std::vector<std::uint8_t>(bytes.begin(), bytes.end()),
+                      !streams_[stream].announced, std::max<Ticks>(packet.duration, 0)});
+}
+
+// One that cannot be read, or says no time, stands where it came.
+Ticks TimedData::splice_time(const DataItem& item, std::optional<Ticks> said, Ticks first) const {
+    if (item.at_told)
+        return item.at;
+    const Ticks arrival = item.position.value_or(first);
+    return said ? near(*said, arrival) : arrival;
 }
 
 std::vector<SpliceMarker> TimedData::splices(Ticks first, Ticks origin) const {
@@ -41,29 +58,30 @@ std::vector<SpliceMarker> TimedData::splices(Ticks first, Ticks origin) const {
     for (const DataItem& item : items_) {
         if (out.size() >= kSplicesMax)
             break;
-        const auto splice =
-            streams_[item.stream] == DataKind::scte35 ? parse_splice(item.bytes) : std::nullopt;
+        const auto splice = streams_[item.stream].kind == DataKind::scte35
+                                ? parse_splice(item.bytes)
+                                : std::nullopt;
         if (!splice || item.bytes.size() > kSpliceBytesMax)
             continue;
         // Cues are repeated in case one is lost.
         if (std::ranges::count(out, item.bytes, &SpliceMarker::section) > 0)
             continue;
-        const Ticks arrival = item.position.value_or(first);
-        const Ticks at = splice->at ? near(*splice->at, arrival) : arrival;
-        out.push_back({to_us(at - origin), to_us(splice->duration), splice->event_id, splice->kind,
-                       item.bytes});
+        const Ticks duration = splice->duration > 0 ? splice->duration : item.duration;
+        out.push_back({to_us(splice_time(item, splice->at, first) - origin), to_us(duration),
+                       splice->event_id, splice->kind, item.bytes});
     }
     return out;
 }
 
-// A cue stands where its splice is; one that cannot be read, or says no time, where it came.
+// A cue stands where its splice is.
 Mp4Event TimedData::event_of(const DataItem& item, Ticks first, Ticks origin) const {
-    Mp4Event event{streams_[item.stream], item.at, std::nullopt, item.bytes};
+    Mp4Event event{streams_[item.stream].kind, item.at, std::nullopt, item.bytes};
+    if (item.at_told && item.duration > 0)
+        event.duration = item.duration;
     if (event.kind == DataKind::scte35) {
         const auto splice = parse_splice(item.bytes);
-        const Ticks arrival = item.position.value_or(first);
-        event.at = splice && splice->at ? near(*splice->at, arrival) : arrival;
-        if (splice && splice->duration > 0)
+        event.at = splice_time(item, splice ? splice->at : std::nullopt, first);
+        if (!event.duration && splice && splice->duration > 0)
             event.duration = splice->duration;
     }
     event.at = std::max<Ticks>(0, event.at - origin);
@@ -80,7 +98,20 @@ std::vector<std::uint8_t> TimedData::into_mp4(std::span<const std::uint8_t> mp4,
 }
 
 Result<std::vector<std::uint8_t>> TimedData::into_ts(std::span<const std::uint8_t> ts) const {
-    return add_timed_data(ts, streams_, items_);
+    std::vector<DataKind> kinds;
+    std::vector<std::size_t> place(streams_.size());
+    for (std::size_t n = 0; n < streams_.size(); ++n) {
+        place[n] = kinds.size();
+        if (carries(n))
+            kinds.push_back(streams_[n].kind);
+    }
+    std::vector<DataItem> items = items_;
+    for (DataItem& item : items) {
+        if (item.at_told && streams_[item.stream].kind == DataKind::scte35)
+            item.bytes = splice_moved(std::move(item.bytes), item.at);
+        item.stream = place[item.stream];
+    }
+    return add_timed_data(ts, kinds, items);
 }
 
 }  // namespace millrace::media

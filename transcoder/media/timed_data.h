@@ -19,7 +19,10 @@ public:
 
     explicit TimedData(const std::vector<DataStream>& streams);
 
-    [[nodiscard]] bool empty() const { return streams_.empty(); }
+    // Nothing to put into renditions.
+    [[nodiscard]] bool empty() const;
+    // Renditions are to have the stream: it is announced, or something of it came.
+    [[nodiscard]] bool carries(std::size_t stream) const;
     // `position`: decoding time of the last picture before it; none = before all.
     void add(const AVPacket& packet, std::size_t stream, std::optional<Ticks> position);
     // What the cues announce, each once, on the clock whose zero is `origin`.
@@ -36,7 +39,14 @@ public:
 private:
     [[nodiscard]] Mp4Event event_of(const DataItem& item, Ticks first, Ticks origin) const;
 
-    std::vector<DataKind> streams_;
+    [[nodiscard]] Ticks splice_time(const DataItem& item, std::optional<Ticks> said,
+                                    Ticks first) const;
+
+    struct Stream {
+        DataKind kind = DataKind::id3;
+        bool announced = true;
+    };
+    std::vector<Stream> streams_;
     std::vector<DataItem> items_;
     std::size_t bytes_ = 0;
     int dropped_ = 0;

@@ -26,6 +26,10 @@ struct DataItem {
     // Goes before the first picture that is decoded at this time or later; none: before all.
     std::optional<Ticks> position;
     std::vector<std::uint8_t> bytes;
+    // A cue from an event message: its splice is when the message said (`at`), for so long (0 = not
+    // known), whatever clock the cue itself counts on.
+    bool at_told = false;
+    Ticks duration = 0;
 };
 
 // The stream with all items, which must be in order of position. Streams get the PIDs 0x1f0 and up
