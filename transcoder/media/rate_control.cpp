@@ -87,6 +87,8 @@ void RateControl::set_up(Start start, AVCodecContext& context, av::Options& opti
         set_up_x265(context, options);
     if (spec_->codec == VideoCodec::h264)
         set_up_x264(start, context, options);
+    if (spec_->codec == VideoCodec::vp9 || spec_->codec == VideoCodec::av1)
+        context.rc_initial_buffer_occupancy = static_cast<int>(found_);
 }
 
 void RateControl::set_up_x265(AVCodecContext& context, av::Options& options) {

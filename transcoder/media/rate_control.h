@@ -9,7 +9,7 @@
 //   libx264's from picture to picture, libx265's from segment to segment, as FFmpeg 5.1 cannot tell
 //   it another one under way. Its own bitrate mode makes a session's first segment. Other encoders
 //   use their own bitrate mode, which starts cold with every segment.
-// The buffer's fill is handed to these two: FFmpeg 5.1 cannot tell it to the others.
+// The buffer's fill is handed to all of them.
 //
 // Where the fill is not known, a segment with a known rate factor is assumed to find half a buffer,
 // one with nothing at all (a session's first) what x264 assumes.
