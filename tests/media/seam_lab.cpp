@@ -47,13 +47,47 @@ bool capped(const RenditionSpec& spec) {
     return spec.quality > 0;
 }
 
-bool hevc(const RenditionSpec& spec) {
-    return spec.codec == VideoCodec::hevc;
+// Pictures that need no container to be one after the other.
+bool bare(const RenditionSpec& spec) {
+    return spec.codec == VideoCodec::h264 || spec.codec == VideoCodec::hevc;
 }
 
-// Bare pictures, one after the other.
-std::string bare(const RenditionSpec& spec) {
-    return hevc(spec) ? "hevc" : "h264";
+std::string format(const RenditionSpec& spec) {
+    if (!bare(spec))
+        return "matroska";
+    return spec.codec == VideoCodec::hevc ? "hevc" : "h264";
+}
+
+std::string codec_word(const RenditionSpec& spec) {
+    switch (spec.codec) {
+        case VideoCodec::hevc:
+            return " hevc";
+        case VideoCodec::vp9:
+            return " vp9";
+        case VideoCodec::av1:
+            return " av1";
+        default:
+            return "";
+    }
+}
+
+// The names of encoders, veryfast as the pipeline has it.
+std::string encoder_words(const RenditionSpec& spec) {
+    switch (spec.codec) {
+        case VideoCodec::hevc:
+            return " -c:v libx265 -preset veryfast -x265-params "
+                   "log-level=none:open-gop=0:keyint=-1:min-keyint=1000000:pools=none -forced-idr "
+                   "1";
+        case VideoCodec::vp9:
+            return " -c:v libvpx-vp9 -deadline realtime -cpu-used 6 -row-mt 0 -threads 1"
+                   " -g 1000000 -keyint_min 1000000";
+        case VideoCodec::av1:
+            return " -c:v libaom-av1 -usage realtime -cpu-used 7 -row-mt 0 -threads 1"
+                   " -g 1000000 -keyint_min 1000000";
+        default:
+            return " -c:v libx264 -preset veryfast -threads 1 -g 1000000 -keyint_min 500000"
+                   " -forced-idr 1";
+    }
 }
 
 }  // namespace
@@ -94,12 +128,11 @@ SeamLab::~SeamLab() {
 
 std::string SeamLab::encoder(const RenditionSpec& spec) const {
     std::ostringstream out;
-    if (hevc(spec))
-        out << " -c:v libx265 -preset veryfast -x265-params "
-               "log-level=none:open-gop=0:keyint=-1:min-keyint=1000000:pools=none -forced-idr 1";
-    else
-        out << " -c:v libx264 -preset veryfast -threads 1 -g 1000000 -keyint_min 500000"
-               " -forced-idr 1";
+    out << encoder_words(spec);
+    if (capped(spec) && !bare(spec)) {  // the ceiling of libvpx and libaom has no buffer
+        out << " -b:v " << spec.bitrate << " -crf " << spec.quality;
+        return out.str();
+    }
     out << " -maxrate " << spec.bitrate << " -bufsize " << (capped(spec) ? 2 : 1) * spec.bitrate;
     if (capped(spec))
         out << " -crf " << spec.quality;
@@ -127,17 +160,23 @@ void SeamLab::prepare(const RenditionSpec& spec, Size size) {
     }
     std::string joins;
     std::string colds;
+    std::ofstream list(path("cold.list"));
     for (std::size_t n = 0; n + 1 < first_.size(); ++n) {
         joins += (joins.empty() ? "eq(n," : "+eq(n,") + std::to_string(first_[n]) + ")";
         const std::string cold = path("cold-" + std::to_string(n));
         output_of("ffmpeg -nostdin -v error -y -i " + scaled + " -vf trim=start_frame=" +
                   std::to_string(first_[n]) + ":end_frame=" + std::to_string(first_[n + 1]) +
-                  ",setpts=PTS-STARTPTS" + encoder(spec) + " -f " + bare(spec) + " " + cold);
+                  ",setpts=PTS-STARTPTS" + encoder(spec) + " -f " + format(spec) + " " + cold);
         colds += " " + cold;
+        list << "file '" << cold << "'\n";
     }
-    output_of("cat" + colds + " > " + path("cold"));
+    list.close();
+    output_of(bare(spec) ? "cat" + colds + " > " + path("cold")
+                         : "ffmpeg -nostdin -v error -y -f concat -safe 0 -i " + path("cold.list") +
+                               " -c copy -f matroska " + path("cold"));
     output_of("ffmpeg -nostdin -v error -y -i " + scaled + encoder(spec) +
-              " -force_key_frames 'expr:" + joins + "' -f " + bare(spec) + " " + path("reference"));
+              " -force_key_frames 'expr:" + joins + "' -f " + format(spec) + " " +
+              path("reference"));
 }
 
 std::vector<double> SeamLab::psnr(const std::string& file, Size size) const {
@@ -179,7 +218,10 @@ SeamLab::Stream SeamLab::judge(const std::string& file, const RenditionSpec& spe
     Stream stream;
     stream.psnr = psnr(file, size);
     REQUIRE(static_cast<int>(stream.psnr.size()) == first_.back());
-    stream.mean_psnr = mean(stream.psnr, 0, first_.back());
+    std::vector<double> seen = stream.psnr;
+    for (double& value : seen)
+        value = std::min(value, kSeenMax);
+    stream.mean_psnr = mean(seen, 0, first_.back());
     leak(file, spec, stream);
     const auto joins = static_cast<double>(first_.size() - 2);
     stream.worst_excess = -100;
@@ -213,8 +255,10 @@ std::vector<SeamLab::Figures> SeamLab::measure(const Ladder& ladder) {
         encode_s += static_cast<double>(report->times.encode_us) / 1e6;
         for (const RenditionReport& r : report->renditions) {
             all[r.index].reports.push_back(r);
+            auto& joined = all[r.index].joined;
             const auto& file = keeper.files.at(r.index);
-            all[r.index].joined.insert(all[r.index].joined.end(), file.begin(), file.end());
+            const auto init = joined.empty() ? 0 : static_cast<std::ptrdiff_t>(r.init_bytes);
+            joined.insert(joined.end(), file.begin() + init, file.end());
         }
     }
     for (std::size_t index = 0; index < ladder.size(); ++index) {
@@ -222,7 +266,7 @@ std::vector<SeamLab::Figures> SeamLab::measure(const Ladder& ladder) {
         const RenditionSpec& spec = ladder[index];
         const Size size = figures.reports.front().size;
         figures.what = name_ + " " + std::to_string(size.height) + "p " +
-                       std::to_string(spec.bitrate / 1000) + "k" + (hevc(spec) ? " hevc" : "") +
+                       std::to_string(spec.bitrate / 1000) + "k" + codec_word(spec) +
                        (capped(spec) ? " capped" : "");
         write(path("ours.ts"), figures.joined);
         prepare(spec, size);
