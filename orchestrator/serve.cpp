@@ -229,7 +229,7 @@ private:
         std::vector<RestoredTranscoder> transcoders;
         for (const store::EnrolmentRow& row : restored_.enrolments)
             if (!row.revoked)
-                transcoders.push_back({row.key, row.name, row.signer});
+                transcoders.push_back({row.key, row.name, row.signer, row.cordoned});
         return transcoders;
     }
 

@@ -431,6 +431,10 @@ void Service::perform(const KeepSigner& effect) {
     enrolment_.keep_signer(effect.key, effect.signer);
 }
 
+void Service::perform(const KeepCordon& effect) {
+    enrolment_.keep_cordon(effect.key, effect.cordoned);
+}
+
 void Service::perform(const Noted& effect) {
     metrics_.noted(effect);
 }

@@ -131,6 +131,7 @@ private:
     void perform(const SessionEnded& effect);
     void perform(const TranscoderChanged& effect);
     void perform(const KeepSigner& effect);
+    void perform(const KeepCordon& effect);
     void perform(const Noted& effect);
     void answer_all(Task& task, const Answer& answer);
 

@@ -78,6 +78,7 @@ Result<void> Impl::command(std::string_view name, TranscoderCommand what, TimePo
             break;
         case TranscoderCommand::cordon:
             t->cordoned = true;
+            emit(KeepCordon{t->key, true});
             break;
         case TranscoderCommand::uncordon:
             if (t->told_to_leave && t->joined) {
@@ -87,6 +88,7 @@ Result<void> Impl::command(std::string_view name, TranscoderCommand what, TimePo
                                                        "has started again");
             }
             t->cordoned = false;
+            emit(KeepCordon{t->key, false});
             t->quarantined_until.reset();
             break;
     }

@@ -200,9 +200,16 @@ struct KeepSigner {
     bool operator==(const KeepSigner&) const = default;
 };
 
+// An operator has said so: it holds until the opposite is said, also over a restart.
+struct KeepCordon {
+    TranscoderKey key;
+    bool cordoned = false;
+    bool operator==(const KeepCordon&) const = default;
+};
+
 using Effect = std::variant<Send, StartTransfer, StartEarlyTransfer, FinishTransfer, DropAttempt,
                             Commit, Deliver, Fail, Expect, ForgetAnswer, PersistSession,
-                            SessionEnded, TranscoderChanged, KeepSigner, Noted>;
+                            SessionEnded, TranscoderChanged, KeepSigner, KeepCordon, Noted>;
 using Effects = std::vector<Effect>;
 
 }  // namespace millrace::orchestrator

@@ -57,7 +57,7 @@ void Impl::restore(const std::vector<RestoredSession>& sessions,
     if (live)
         reconcile_until_ = now_ + config_.reconcile;
     for (const RestoredTranscoder& r : transcoders) {
-        registry_.restore(r.key, r.name);
+        registry_.restore(r.key, r.name, r.cordoned);
         if (r.signer)
             signers_.emplace(r.key, *r.signer);
     }

@@ -137,6 +137,7 @@ struct RestoredTranscoder {
     TranscoderKey key;
     std::string name;
     std::optional<SignerKey> signer = std::nullopt;
+    bool cordoned = false;
 };
 
 // For /status, /metrics and the admin subcommands.

@@ -54,13 +54,14 @@ std::string_view Transcoder::state() const {
     return cordoned ? "cordoned" : "ready";
 }
 
-void Registry::restore(const TranscoderKey& key, const std::string& name) {
+void Registry::restore(const TranscoderKey& key, const std::string& name, bool cordoned) {
     Transcoder& t = records_[key];
     t.key = key;
     if (t.no.value == 0)
         t.no.value = ++last_no_;
     if (names_.emplace(name, key).second)
         t.name = name;
+    t.cordoned = cordoned;
 }
 
 Transcoder* Registry::find(const TranscoderKey& key) {

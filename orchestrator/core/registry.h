@@ -107,7 +107,7 @@ struct Transcoder {
 class Registry {
 public:
     // A key we enrolled before this start, and the name it keeps.
-    void restore(const TranscoderKey& key, const std::string& name);
+    void restore(const TranscoderKey& key, const std::string& name, bool cordoned = false);
 
     [[nodiscard]] Transcoder* find(const TranscoderKey& key);
     // The record that goes by this name and is shown.

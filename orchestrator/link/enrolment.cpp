@@ -49,7 +49,7 @@ void Enrolment::restore(const std::vector<store::JoinTokenRow>& tokens,
     for (const store::EnrolmentRow& row : enrolments) {
         if (row.revoked)
             continue;
-        enrolled_[row.key] = {row.name, row.signer};
+        enrolled_[row.key] = {row.name, row.signer, row.cordoned};
         if (const auto token = tokens_.find(row.token_id); token != tokens_.end())
             token->second.enrolled.push_back(row.key);
         if (const auto key = net::public_key_from_z85(row.key.value))
@@ -174,13 +174,22 @@ void Enrolment::keep_signer(const TranscoderKey& key, const SignerKey& signer) {
     save(key, found->second);
 }
 
+void Enrolment::keep_cordon(const TranscoderKey& key, bool cordoned) {
+    const auto found = enrolled_.find(key);
+    if (found == enrolled_.end() || found->second.cordoned == cordoned)
+        return;
+    found->second.cordoned = cordoned;
+    save(key, found->second);
+}
+
 void Enrolment::save(const TranscoderKey& key, const Standing& standing) {
     std::string token_id;
     for (const auto& [id, token] : tokens_)
         if (std::find(token.enrolled.begin(), token.enrolled.end(), key) != token.enrolled.end())
             token_id = id;
-    store_.save_enrolment({key, standing.name, token_id, wall_now(), false, standing.signer},
-                          [](const Result<void>&) {});
+    store_.save_enrolment(
+        {key, standing.name, token_id, wall_now(), false, standing.signer, standing.cordoned},
+        [](const Result<void>&) {});
 }
 
 }  // namespace millrace::orchestrator

@@ -66,6 +66,8 @@ public:
     void renamed(const TranscoderKey& key, const std::string& name);
     // The first key it told to sign with: kept, too, and before any segment that is committed from here on.
     void keep_signer(const TranscoderKey& key, const SignerKey& signer);
+    // An operator wants it to get no new sessions (or again some): kept for the next start.
+    void keep_cordon(const TranscoderKey& key, bool cordoned);
 
 private:
     struct Token {
@@ -76,6 +78,7 @@ private:
     struct Standing {
         std::string name;
         std::optional<SignerKey> signer;
+        bool cordoned = false;
     };
 
     void save(const TranscoderKey& key, const Standing& standing);

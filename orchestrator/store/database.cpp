@@ -265,14 +265,14 @@ std::vector<JoinTokenRow> Database::Impl::tokens() {
 std::vector<EnrolmentRow> Database::Impl::enrolments() {
     SQLite::Statement query(
         db,
-        "SELECT key, name, token_id, enrolled_ms, revoked, signer FROM enrolments "
+        "SELECT key, name, token_id, enrolled_ms, revoked, signer, cordoned FROM enrolments "
         "ORDER BY enrolled_ms");
     std::vector<EnrolmentRow> rows;
     while (query.executeStep())
         rows.push_back({TranscoderKey{query.getColumn(0).getString()},
                         query.getColumn(1).getString(), query.getColumn(2).getString(),
                         WallTime{query.getColumn(3).getInt64()}, query.getColumn(4).getInt() != 0,
-                        signer_of(query.getColumn(5))});
+                        signer_of(query.getColumn(5)), query.getColumn(6).getInt() != 0});
     return rows;
 }
 
@@ -375,8 +375,9 @@ void Database::write(const JoinTokenRow& row) {
 void Database::write(const EnrolmentRow& row) {
     SQLite::Statement upsert(
         impl_->db,
-        "INSERT INTO enrolments VALUES (?1,?2,?3,?4,?5,?6) ON CONFLICT (key) DO UPDATE SET "
-        "name = ?2, token_id = ?3, enrolled_ms = ?4, revoked = ?5, signer = coalesce(signer, ?6)");
+        "INSERT INTO enrolments VALUES (?1,?2,?3,?4,?5,?6,?7) ON CONFLICT (key) DO UPDATE SET "
+        "name = ?2, token_id = ?3, enrolled_ms = ?4, revoked = ?5, signer = coalesce(signer, ?6), "
+        "cordoned = ?7");
     upsert.bind(1, row.key.value);
     upsert.bind(2, row.name);
     upsert.bind(3, row.token_id);
@@ -384,6 +385,7 @@ void Database::write(const EnrolmentRow& row) {
     upsert.bind(5, row.revoked ? 1 : 0);
     if (row.signer)
         upsert.bind(6, row.signer->bytes.data(), static_cast<int>(row.signer->bytes.size()));
+    upsert.bind(7, row.cordoned ? 1 : 0);
     upsert.exec();
 }
 

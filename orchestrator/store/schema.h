@@ -12,7 +12,7 @@ namespace millrace::orchestrator::store {
 inline constexpr int kApplicationId = 0x4d494c4c;
 
 // Migration n brings version n to n + 1 (PRAGMA user_version). Times are milliseconds since the Unix epoch.
-inline constexpr std::array<const char*, 8> kMigrations{
+inline constexpr std::array<const char*, 9> kMigrations{
     R"sql(
 CREATE TABLE meta (                    -- epoch: starts so far; probe: scratch space of the recovery probe
     key   TEXT PRIMARY KEY,
@@ -203,6 +203,9 @@ CREATE TABLE init_parts (                  -- of fragmented MP4; bounded in numb
     used_ms INTEGER NOT NULL,              -- up to an hour before it really was used last
     UNIQUE (account, stream)
 ) STRICT;
+)sql",
+    R"sql(
+ALTER TABLE enrolments ADD COLUMN cordoned INTEGER NOT NULL DEFAULT 0;  -- by an operator
 )sql"};
 
 // The version that brings the chain.

@@ -50,6 +50,7 @@ struct EnrolmentRow {
     WallTime enrolled_at;
     bool revoked = false;
     std::optional<SignerKey> signer = std::nullopt;  // the first that is saved stays
+    bool cordoned = false;                           // by an operator
     bool operator==(const EnrolmentRow&) const = default;
 };
 

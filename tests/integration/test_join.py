@@ -70,6 +70,20 @@ class Join(ClusterCase):
         enrolled.tokens = []
         enrolled.start()
 
+    def test_a_cordon_outlives_restarts_of_both(self):
+        cluster = self.new_cluster()
+        orchestrator = cluster.orchestrator()
+        worker = cluster.transcoder(orchestrator, name="worker", slots=1)
+        self.assertEqual(orchestrator.command("cordon", "worker").returncode, 0)
+        orchestrator.kill()
+        worker.kill()
+        orchestrator.start()
+        worker.launch()
+        eventually(lambda: orchestrator.transcoder_is("worker", "cordoned"), 20, "the worker is back, and cordoned")
+        self.assert_status(orchestrator.push(self.stream(), "0.ts", self.clips[0]), 503, "NoTranscoders")
+        self.assertEqual(orchestrator.command("uncordon", "worker").returncode, 0)
+        self.assert_status(orchestrator.push(self.stream(), "0.ts", self.clips[0]), 200)
+
     def test_a_second_key_with_a_live_name_gets_another_name(self):
         cluster = self.new_cluster()
         cluster.transcoder(self.orchestrator, name="twin", slots=1)

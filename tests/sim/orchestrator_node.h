@@ -130,6 +130,7 @@ private:
     void perform(const orchestrator::SessionEnded& e);
     void perform(const orchestrator::TranscoderChanged& e);
     void perform(const orchestrator::KeepSigner& e);
+    void perform(const orchestrator::KeepCordon& e);
     void perform(const orchestrator::Noted& e);
 
     void on_control(const TranscoderKey& from, Peer& peer, FromTranscoder message);

@@ -195,6 +195,9 @@ void OrchestratorNode::perform(const orchestrator::KeepSigner&) {
     violated("a transcoder told a key that it does not have");
 }
 
+// In here transcoders are strangers to a restarted orchestrator.
+void OrchestratorNode::perform(const orchestrator::KeepCordon&) {}
+
 void OrchestratorNode::perform(const orchestrator::Noted& e) {
     using What = orchestrator::Noted::What;
     if (e.what == What::retry)

@@ -361,6 +361,20 @@ TEST_CASE("cordoned: what is there stays, nothing new comes", "[orchestrator][tr
     CHECK(std::get<Refusal>(world.begin("new", 1)).code == ApiCode::no_transcoders);
     REQUIRE(command(world, "a", Command::uncordon));
     answer(world, "new", 1);
+    const TranscoderKey a = key("a");
+    CHECK(world.all<KeepCordon>() == std::vector{KeepCordon{a, true}, KeepCordon{a, false}});
+}
+
+TEST_CASE("cordoned: a restart of the orchestrator changes nothing",
+          "[orchestrator][transcoders]") {
+    Harness world;
+    world.call([](OrchestratorCore& c, TimePoint now) {
+        c.restore({}, {{key("a"), "a", std::nullopt, true}}, now);
+    });
+    world.transcoder("a", 3);
+    CHECK(world.state_of("a") == "cordoned");
+    REQUIRE(command(world, "a", Command::uncordon));
+    CHECK(world.state_of("a") == "ready");
 }
 
 TEST_CASE("a revoked key counts no more until it is admitted again",

@@ -153,7 +153,8 @@ TEST_CASE("a restart finds sessions, tokens and enrolments as they were", "[stor
     Mailbox mailbox;
     const store::JoinTokenRow token{"aa", "enrolment", {1}, {2}, true, false};
     store::JoinTokenRow revoked{"bb", "other", {2}, {0}, false, false};
-    const store::EnrolmentRow worker{TranscoderKey{"k1"}, "w1", "aa", {3}, false};
+    const store::EnrolmentRow worker{TranscoderKey{"k1"}, "w1", "aa", {3}, false,
+                                     std::nullopt,        true};
     {
         const auto opened = must_open(dir.path(), mailbox.executor());
         int answers = 0;
