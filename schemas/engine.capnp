@@ -27,6 +27,14 @@ struct EngineTask {
   limits @3 :SegmentLimits;
   allowAudioOnly @4 :Bool;     # a segment without video is an error only as a session's first
   threads @5 :UInt32;          # of the decoder and of each encoder, 1..64
+  gpu @6 :List(GpuDecoder);    # what it may leave to its GPU, at most 16; empty = nothing
+}
+
+# A decoder of the engine's GPU, as its trial found it.
+struct GpuDecoder {
+  codec @0 :Text;   # "h264", at most 32 bytes
+  works @1 :Bool;
+  reason @2 :Text;  # why it does not, at most 1 KiB
 }
 
 struct ToEngine {
@@ -43,11 +51,28 @@ struct EngineWalls {
   namespaces @1 :Bool;     # of its own, with an empty root directory
   memoryBytes @2 :UInt64;  # limit on private memory; 0 = none
   missing @3 :Text;        # why something is not there, at most 1 KiB; empty = everything is
+  driver @4 :Bool;         # the GPU's driver is let through
 }
 
 struct EngineProgress {
   mediaDoneNs @0 :Int64;  # of the source's time, decoded, 0..
   frames @1 :Int64;       # decoded, 0..
+}
+
+# In the order of common/domain/decoded_by.h.
+enum DecodedBy {
+  gpu @0;
+  codec @1;
+  format @2;
+  refused @3;
+  failed @4;
+  noGpu @5;
+}
+
+struct EngineStages {
+  decoded @0 :DecodedBy;
+  reason @1 :Text;      # why not by the GPU, at most 1 KiB
+  downloads @2 :Int64;  # pictures fetched from it, 0..
 }
 
 struct EngineFinished {
@@ -69,5 +94,6 @@ struct FromEngine {
     finished @4 :EngineFinished;             # ends the task
     failed @5 :EngineFailed;                 # ends the task
     spent @6 :Void;                          # before the end: this process should get no other task
+    stages @7 :EngineStages;                 # before the end, of a task that had a GPU and pictures
   }
 }

@@ -1,6 +1,5 @@
 // The transcoder's program: an engine, a worker, or one of its commands.
 
-#include <cstdlib>
 #include <string_view>
 
 #include "common/config/cpu_budget.h"
@@ -56,7 +55,7 @@ int main(int argc, char** argv) {
     namespace engine = millrace::engine;
     // Before anything else: an engine has no configuration, and what it inherits is not for it.
     if (argc > 1 && std::string_view(argv[1]) == engine::kEngineArgument)
-        engine::engine_main(argc > 2 ? std::atoi(argv[2]) : engine::kEngineSocket);
+        engine::engine_main(argc, argv);
     if (argc > 1 && std::string_view(argv[1]) == millrace::gpu::kTrialArgument)
         millrace::gpu::trial_main();
     const auto setup =

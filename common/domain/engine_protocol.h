@@ -5,8 +5,8 @@
 // stranger's word.
 //
 //   transcoder: start, then the source's bytes, then input_end    (cancel at any time)
-//   engine:     ready; then per task: probed, progress..., rendition + its bytes..., perhaps spent,
-//               and last finished or failed
+//   engine:     ready; then per task: probed, progress..., rendition + its bytes..., perhaps stages and
+//               spent, and last finished or failed
 //
 // Every start is followed by exactly one input_end, also when the task ended before all input was
 // sent. The next start comes after finished or failed.
@@ -16,12 +16,22 @@
 #include <cstdint>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include "common/base/result.h"
+#include "common/domain/decoded_by.h"
 #include "common/domain/segment.h"
 #include "common/domain/segment_limits.h"
 
 namespace millrace {
+
+// A decoder of the engine's GPU, as its trial found it.
+struct GpuDecoder {
+    std::string codec;  // "h264"
+    bool works = false;
+    std::string reason;  // why it does not
+    bool operator==(const GpuDecoder&) const = default;
+};
 
 // What an engine is to do.
 struct EngineTask {
@@ -31,6 +41,7 @@ struct EngineTask {
     SegmentLimits limits;
     bool allow_audio_only = false;  // a segment without video is an error only as a session's first
     std::uint32_t threads = 1;      // of the decoder and of each encoder, 1..64
+    std::vector<GpuDecoder> gpu;    // what it may leave to its GPU; empty: the CPU does everything
     bool operator==(const EngineTask&) const = default;
 };
 
@@ -48,6 +59,7 @@ struct EngineWalls {
     bool namespaces = false;         // of its own, with an empty root directory
     std::uint64_t memory_bytes = 0;  // limit on private memory; 0 = none
     std::string missing;             // why something is not there; empty = everything is
+    bool driver = false;             // the GPU's driver is let through them (engine/README.md)
     bool operator==(const EngineWalls&) const = default;
 };
 
@@ -67,6 +79,13 @@ struct EngineProgress {
     Duration media_done{0};   // of the source's time, decoded
     std::int64_t frames = 0;  // decoded
     bool operator==(const EngineProgress&) const = default;
+};
+// Of a segment with pictures that might have used the GPU, before the end.
+struct EngineStages {
+    DecodedBy decoded = DecodedBy::no_gpu;
+    std::string reason;          // why not by the GPU
+    std::int64_t downloads = 0;  // pictures fetched from it
+    bool operator==(const EngineStages&) const = default;
 };
 // A rendition is complete; exactly report.bytes bytes follow.
 struct EngineRendition {
@@ -90,6 +109,6 @@ struct EngineFailed {
 
 using ToEngine = std::variant<EngineTask, EngineInputEnd, EngineCancel>;
 using FromEngine = std::variant<EngineReady, EngineProbed, EngineProgress, EngineRendition,
-                                EngineSpent, EngineFinished, EngineFailed>;
+                                EngineStages, EngineSpent, EngineFinished, EngineFailed>;
 
 }  // namespace millrace

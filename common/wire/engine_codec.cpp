@@ -24,7 +24,18 @@ constexpr EnumTable<ErrorKind, schema::ErrorKind, 7> kErrorKinds{{
     {ErrorKind::internal, schema::ErrorKind::INTERNAL},
 }};
 
+constexpr EnumTable<DecodedBy, schema::DecodedBy, 6> kDecoders{{
+    {DecodedBy::gpu, schema::DecodedBy::GPU},
+    {DecodedBy::codec, schema::DecodedBy::CODEC},
+    {DecodedBy::format, schema::DecodedBy::FORMAT},
+    {DecodedBy::refused, schema::DecodedBy::REFUSED},
+    {DecodedBy::failed, schema::DecodedBy::FAILED},
+    {DecodedBy::no_gpu, schema::DecodedBy::NO_GPU},
+}};
+
 constexpr unsigned kFirstSegmentWords = 256;
+constexpr std::int64_t kGpuDecodersMax = 16;
+constexpr std::size_t kCodecBytesMax = 32;
 constexpr std::int64_t kThreadsMax = 64;
 constexpr std::int64_t kNumberMax = std::int64_t{1} << 40;  // bytes, frames: far above any limit
 
@@ -74,6 +85,12 @@ void put_union(schema::ToEngine::Builder out, const EngineTask& task) {
     put(to.initLimits(), task.limits);
     to.setAllowAudioOnly(task.allow_audio_only);
     to.setThreads(task.threads);
+    auto gpu = to.initGpu(static_cast<unsigned>(task.gpu.size()));
+    for (unsigned n = 0; n < gpu.size(); ++n) {
+        gpu[n].setCodec(as_text(clipped(task.gpu[n].codec, kCodecBytesMax)));
+        gpu[n].setWorks(task.gpu[n].works);
+        gpu[n].setReason(as_text(clipped(task.gpu[n].reason, kSentenceBytesMax)));
+    }
 }
 void put_union(schema::ToEngine::Builder out, const EngineInputEnd&) {
     out.setInputEnd();
@@ -91,6 +108,13 @@ EngineTask get(schema::EngineTask::Reader in) {
     task.allow_audio_only = in.getAllowAudioOnly();
     task.threads =
         static_cast<std::uint32_t>(within(in.getThreads(), 1, kThreadsMax, "EngineTask.threads"));
+    const auto decoders = in.getGpu();
+    const auto count =
+        static_cast<unsigned>(within(decoders.size(), 0, kGpuDecodersMax, "EngineTask.gpu"));
+    for (unsigned n = 0; n < count; ++n)
+        task.gpu.push_back({text(decoders[n].getCodec(), kCodecBytesMax, "GpuDecoder.codec"),
+                            decoders[n].getWorks(),
+                            text(decoders[n].getReason(), kSentenceBytesMax, "GpuDecoder.reason")});
     return task;
 }
 
@@ -112,6 +136,7 @@ void put_union(schema::FromEngine::Builder out, const EngineReady& ready) {
     to.setNamespaces(ready.walls.namespaces);
     to.setMemoryBytes(ready.walls.memory_bytes);
     to.setMissing(as_text(clipped(ready.walls.missing, kSentenceBytesMax)));
+    to.setDriver(ready.walls.driver);
 }
 void put_union(schema::FromEngine::Builder out, const EngineProbed& probed) {
     put(out.initProbed(), probed.source);
@@ -123,6 +148,12 @@ void put_union(schema::FromEngine::Builder out, const EngineProgress& progress) 
 }
 void put_union(schema::FromEngine::Builder out, const EngineRendition& rendition) {
     put(out.initRendition(), rendition.report);
+}
+void put_union(schema::FromEngine::Builder out, const EngineStages& stages) {
+    auto to = out.initStages();
+    to.setDecoded(to_wire(kDecoders, stages.decoded));
+    to.setReason(as_text(clipped(stages.reason, kSentenceBytesMax)));
+    to.setDownloads(stages.downloads);
 }
 void put_union(schema::FromEngine::Builder out, const EngineSpent&) {
     out.setSpent();
@@ -140,7 +171,13 @@ void put_union(schema::FromEngine::Builder out, const EngineFailed& failed) {
 
 EngineWalls get(schema::EngineWalls::Reader in) {
     return {in.getSystemCalls(), in.getNamespaces(), in.getMemoryBytes(),
-            text(in.getMissing(), kSentenceBytesMax, "EngineWalls.missing")};
+            text(in.getMissing(), kSentenceBytesMax, "EngineWalls.missing"), in.getDriver()};
+}
+
+EngineStages get(schema::EngineStages::Reader in) {
+    return {known_or(kDecoders, in.getDecoded(), DecodedBy::no_gpu),
+            text(in.getReason(), kSentenceBytesMax, "EngineStages.reason"),
+            non_negative(in.getDownloads(), "EngineStages.downloads")};
 }
 
 EngineProgress get(schema::EngineProgress::Reader in) {
@@ -175,6 +212,8 @@ FromEngine get(schema::FromEngine::Reader in) {
             return get(in.getFailed());
         case schema::FromEngine::SPENT:
             return EngineSpent{};
+        case schema::FromEngine::STAGES:
+            return get(in.getStages());
     }
     throw Unfamiliar("unknown FromEngine");
 }

@@ -58,15 +58,15 @@ class Gpus(ClusterCase):
             self.assertIn("--nvidia 0: NVIDIA's driver is not installed", self.refused("0", {}))
         self.assertIn("there is no GPU 5", self.refused("5", self.environment))
         self.assertIn("libnvcuvid.so.1", self.refused("all", self.environment))
-        self.assertIn("CUDA_ERROR_NO_DEVICE", self.refused("1", self.environment | {"FAKE_CUDA": "none"}))
-        self.assertIn("crashed with signal 11", self.refused("GPU-aaaa", self.environment | {"FAKE_CUDA": "crash"}))
+        self.assertIn("CUDA_ERROR_NO_DEVICE", self.refused("1", self.environment | {"CUDA_FAKE": "none"}))
+        self.assertIn("crashed with signal 11", self.refused("GPU-aaaa", self.environment | {"CUDA_FAKE": "crash"}))
 
     def transcode(self, out, *arguments, faults=""):
         if shared_media() is None:
             self.skipTest("the shared clips are not beside the repository")
         clip = shared_media() / "talk_vp9_720p25.webm"
         return run_to_end([binary("transcoder"), "transcode", clip, "--out-dir", self.data_dir / out, "--json", "--ladder", "P144p30fps16x9",
-                           *arguments], environment=self.decoding | {"FAKE_CUDA": faults}, within=120)
+                           *arguments], environment=self.decoding | {"CUDA_FAKE": faults}, within=120)
 
     def test_transcode_decodes_on_the_gpu_what_it_can_and_makes_the_same_of_it(self):
         done = self.transcode("gpu", "--nvidia", "GPU-bbbb")

@@ -118,7 +118,7 @@ void print_table(const std::string& input, const TranscodeReport& report) {
 }
 
 void print_stages(const media::StagesUsed& used) {
-    if (used.decoded_on_gpu)
+    if (used.decoded == DecodedBy::gpu)
         std::printf("  decoded on the GPU, %lld pictures fetched from it\n",
                     static_cast<long long>(used.downloads));
     else
@@ -126,7 +126,7 @@ void print_stages(const media::StagesUsed& used) {
 }
 
 nlohmann::json stages_json(const media::StagesUsed& used) {
-    return {{"decode", used.decoded_on_gpu ? "gpu" : "cpu"},
+    return {{"decode", used.decoded == DecodedBy::gpu ? "gpu" : "cpu"},
             {"reason", used.decode_reason},
             {"downloads", used.downloads}};
 }

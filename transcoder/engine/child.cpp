@@ -1,5 +1,6 @@
 #include "transcoder/engine/child.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <string_view>
@@ -31,14 +32,32 @@ constexpr std::array<std::string_view, 8> kPassedOn{
     "PATH=",         "LD_LIBRARY_PATH=", "MILLRACE_ENGINE_FAULT=", "MILLRACE_AV_LOG=",
     "ASAN_OPTIONS=", "UBSAN_OPTIONS=",   "TSAN_OPTIONS=",          "LSAN_OPTIONS="};
 
-std::vector<char*> engine_environment() {
-    std::vector<char*> kept;
-    for (char** entry = environ; *entry != nullptr; ++entry)
-        for (const std::string_view name : kPassedOn)
-            if (std::string_view(*entry).starts_with(name))
-                kept.push_back(*entry);
-    kept.push_back(nullptr);
+// One with a GPU sees that one alone, under its UUID: CUDA counts in another order than NVML unless told.
+std::vector<std::string> engine_environment(const std::string& gpu) {
+    std::vector<std::string> kept;
+    for (char** entry = environ; *entry != nullptr; ++entry) {
+        const std::string_view text(*entry);
+        const bool ours = std::ranges::any_of(
+            kPassedOn, [&](std::string_view name) { return text.starts_with(name); });
+        const bool drivers = !gpu.empty() && !text.starts_with("CUDA_VISIBLE_DEVICES=") &&
+                             !text.starts_with("CUDA_DEVICE_ORDER=") &&
+                             (text.starts_with("CUDA_") || text.starts_with("NVIDIA_"));
+        if (ours || drivers)
+            kept.emplace_back(text);
+    }
+    if (!gpu.empty()) {
+        kept.push_back("CUDA_VISIBLE_DEVICES=" + gpu);
+        kept.emplace_back("CUDA_DEVICE_ORDER=PCI_BUS_ID");
+    }
     return kept;
+}
+
+std::vector<char*> pointers_to(std::vector<std::string>& texts) {
+    std::vector<char*> pointers;
+    for (std::string& text : texts)
+        pointers.push_back(text.data());
+    pointers.push_back(nullptr);
+    return pointers;
 }
 
 Error system_error(const char* operation, int number) {
@@ -100,13 +119,15 @@ std::string ChildEnd::sentence() const {
                    (number < 0 ? std::string() : " (" + system_call_name(number) + ")");
         case EndKind::no_walls:
             return std::string("cannot be walled in here (seccomp: ") + std::strerror(number) + ")";
+        case EndKind::no_device:
+            return "cannot open its GPU";
         case EndKind::exited:
             return "ended by itself with code " + std::to_string(number);
     }
     return "ended";
 }
 
-Result<Child> Child::start(const std::string& executable) {
+Result<Child> Child::start(const std::string& executable, const std::string& gpu) {
     int pair[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
         return system_error("socketpair", errno);
@@ -127,14 +148,14 @@ Result<Child> Child::start(const std::string& executable) {
     // dup2 onto itself would keep close-on-exec: glibc's action clears it in that case too.
     posix_spawn_file_actions_adddup2(&spawn.actions, theirs.get(), kEngineSocket);
     posix_spawn_file_actions_adddup2(&spawn.actions, their_words.get(), words_of(kEngineSocket));
-    const std::string number = std::to_string(kEngineSocket);
-    std::array<char*, 4> arguments{const_cast<char*>("millrace-engine"),
-                                   const_cast<char*>(kEngineArgument),
-                                   const_cast<char*>(number.c_str()), nullptr};
-    std::vector<char*> environment = engine_environment();
+    std::vector<std::string> arguments{"millrace-engine", kEngineArgument,
+                                       std::to_string(kEngineSocket)};
+    if (!gpu.empty())
+        arguments.emplace_back(kGpuArgument);
+    std::vector<std::string> environment = engine_environment(gpu);
     pid_t pid = -1;
     const int rc = posix_spawn(&pid, executable.c_str(), &spawn.actions, &spawn.attributes,
-                               arguments.data(), environment.data());
+                               pointers_to(arguments).data(), pointers_to(environment).data());
     if (rc != 0)
         return system_error("starting an engine", rc);
     // Not yet reaped, so the number cannot belong to anybody else.
@@ -145,7 +166,8 @@ Result<Child> Child::start(const std::string& executable) {
         waitpid(pid, nullptr, 0);
         return system_error("pidfd_open", number_of_error);
     }
-    return Child(std::move(ours), std::move(words), std::move(pidfd), pid);
+    return Child(std::move(ours), std::move(words), std::move(pidfd), pid,
+                 gpu.empty() ? 0 : kMemoryBytesOfDriver);
 }
 
 Child::~Child() {
@@ -161,6 +183,7 @@ Child& Child::operator=(Child&& other) noexcept {
     std::swap(pidfd_, other.pidfd_);
     std::swap(pid_, other.pid_);
     std::swap(killed_, other.killed_);
+    std::swap(drivers_, other.drivers_);
     std::swap(memory_bytes_, other.memory_bytes_);
     return *this;
 }
@@ -173,7 +196,7 @@ void Child::kill() {
 void Child::allow_memory(std::uint64_t bytes) {
     if (bytes == std::exchange(memory_bytes_, bytes))
         return;
-    const rlimit both{bytes, kMemoryBytesMax};
+    const rlimit both{bytes + drivers_, kMemoryBytesMax + drivers_};
     prlimit(pid_, RLIMIT_DATA, &both, nullptr);
 }
 
@@ -200,7 +223,7 @@ ChildEnd Child::reap() {
         // Nobody else sends SIGKILL to an engine but the kernel when memory runs out. And a library
         // that gets none may stumble over the null pointer before anybody can say so.
         const auto peak = static_cast<std::uint64_t>(used.ru_maxrss) * 1024;
-        const bool starved = number == SIGKILL || peak >= memory_bytes_ / 8 * 7;
+        const bool starved = number == SIGKILL || peak >= (memory_bytes_ + drivers_) / 8 * 7;
         return {starved ? EndKind::out_of_memory : EndKind::crashed, number};
     }
     switch (number) {
@@ -210,6 +233,8 @@ ChildEnd Child::reap() {
             return {EndKind::forbidden_call, last_words(-1)};
         case kExitNoWalls:
             return {EndKind::no_walls, last_words(0)};
+        case kExitNoDevice:
+            return {EndKind::no_device, 0};
         default:
             return {EndKind::exited, number};
     }

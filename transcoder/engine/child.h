@@ -37,7 +37,8 @@ enum class EndKind : std::uint8_t {
     crashed,
     out_of_memory,
     forbidden_call,
-    no_walls,  // it could not be walled in, and did not start
+    no_walls,   // it could not be walled in, and did not start
+    no_device,  // likewise, as its driver does not give it the GPU
     exited
 };
 
@@ -50,8 +51,9 @@ struct ChildEnd {
 class Child {
 public:
     // Runs `executable __engine 3` with one end of a new socket pair as descriptor 3, and the pipe as
-    // descriptor 4.
-    [[nodiscard]] static Result<Child> start(const std::string& executable);
+    // descriptor 4. `gpu`: the UUID of the only one that it sees; empty: none.
+    [[nodiscard]] static Result<Child> start(const std::string& executable,
+                                             const std::string& gpu = "");
     // Kills and reaps what still runs.
     ~Child();
     Child(Child&&) noexcept = default;
@@ -68,11 +70,12 @@ public:
     [[nodiscard]] ChildEnd reap();
 
 private:
-    Child(Descriptor socket, Descriptor words, Descriptor pidfd, pid_t pid)
+    Child(Descriptor socket, Descriptor words, Descriptor pidfd, pid_t pid, std::uint64_t drivers)
         : socket_(std::move(socket)),
           words_(std::move(words)),
           pidfd_(std::move(pidfd)),
-          pid_(pid) {}
+          pid_(pid),
+          drivers_(drivers) {}
     [[nodiscard]] int last_words(int if_none) const;
 
     Descriptor socket_;
@@ -80,7 +83,8 @@ private:
     Descriptor pidfd_;
     pid_t pid_ = -1;
     bool killed_ = false;
-    std::uint64_t memory_bytes_ = kMemoryBytes;  // it may use
+    std::uint64_t drivers_ = 0;                  // memory beside what its tasks may use
+    std::uint64_t memory_bytes_ = kMemoryBytes;  // they may use
 };
 
 }  // namespace millrace::engine

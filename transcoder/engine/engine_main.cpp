@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <string_view>
 #include <thread>
 
 #include <sys/socket.h>
@@ -174,7 +175,8 @@ private:
 
 class Reporter final : public media::TranscodeObserver {
 public:
-    Reporter(Channel& channel, std::uint64_t seq) : channel_(channel), seq_(seq) {}
+    Reporter(Channel& channel, const EngineTask& task)
+        : channel_(channel), seq_(task.seq), wants_stages_(!task.gpu.empty()) {}
 
     void probed(const SourceInfo& source) override { channel_.send(EngineProbed{source}); }
     void progress(const media::Progress& progress) override {
@@ -187,6 +189,10 @@ public:
         channel_.send(EngineProgress{progress.media_done, progress.frames});
         if (progress.frames > 0)
             planted_fault(seq_);
+    }
+    void stages_used(const media::StagesUsed& used) override {
+        if (wants_stages_)
+            channel_.send(EngineStages{used.decoded, used.decode_reason, used.downloads});
     }
     void rendition_done(RenditionReport report, std::vector<std::uint8_t> bytes) override {
         planted_fault(seq_);  // also for segments too short to show progress
@@ -208,6 +214,7 @@ public:
 private:
     Channel& channel_;
     std::uint64_t seq_;
+    bool wants_stages_;
     std::chrono::steady_clock::time_point told_at_{};
     bool pictures_seen_ = false;
     std::vector<RenditionReport> done_;
@@ -222,15 +229,27 @@ void leave_out_waiting(StageTimes& times, Duration starved) {
     times.total_us = std::max(times.total_us - waited, std::min(times.total_us, worked));
 }
 
-void work_on(const Job& job, Channel& channel, int socket) {
+// Null: the CPU's stages do everything.
+std::shared_ptr<media::Gpu> gpu_for(const EngineTask& task, const media::Gpu* gpu) {
+    if (gpu == nullptr || task.gpu.empty())
+        return nullptr;
+    media::GpuStages stages;
+    for (const GpuDecoder& decoder : task.gpu)
+        stages.push_back(
+            {media::GpuStageKind::decode, decoder.codec, decoder.works, decoder.reason});
+    return media::with_stages(*gpu, std::move(stages));
+}
+
+void work_on(const Job& job, const media::Gpu* gpu, Channel& channel, int socket) {
     channel.send(EngineProgress{});
-    Reporter reporter(channel, job.task.seq);
+    Reporter reporter(channel, job.task);
     const media::TranscodeRequest request{job.task.ladder,
                                           job.task.seq,
                                           job.task.seam,
                                           job.task.limits,
                                           static_cast<int>(job.task.threads),
-                                          job.task.allow_audio_only};
+                                          job.task.allow_audio_only,
+                                          gpu_for(job.task, gpu)};
     auto report = media::transcode(*job.source, request, reporter, job.cancel);
     if (!report && report.error().kind == ErrorKind::overloaded)
         end_with(kExitOutOfMemory, words_of(socket), 0);  // what is left of the heap is no use
@@ -247,8 +266,18 @@ void work_on(const Job& job, Channel& channel, int socket) {
 
 }  // namespace
 
-void engine_main(int socket) {
-    const EngineWalls walls = raise_walls(socket);
+void engine_main(int socket, bool with_gpu) {
+    std::shared_ptr<media::Gpu> gpu;
+    const auto open_gpu = [&gpu] {
+        auto opened = media::open_gpu({});
+        if (!opened)
+            return false;
+        gpu = *std::move(opened);
+        media::warm_up(*gpu);
+        return true;
+    };
+    const Driver driver{open_gpu, with_gpu ? nvidia_device_files() : std::vector<std::string>()};
+    const EngineWalls walls = raise_walls(socket, with_gpu ? &driver : nullptr);
     keep_freed_memory();
     Channel channel(socket);
     JobSlot jobs;
@@ -256,8 +285,15 @@ void engine_main(int socket) {
     std::jthread reading([&] { listener.run(); });
     channel.send(EngineReady{walls});
     while (const auto job = jobs.take(&release_freed_memory))
-        work_on(*job, channel, socket);
+        work_on(*job, gpu.get(), channel, socket);
     _exit(kExitClosed);
+}
+
+void engine_main(int argc, char** argv) {
+    constexpr int kSocketAt = 2;
+    constexpr int kGpuAt = 3;
+    engine_main(argc > kSocketAt ? std::atoi(argv[kSocketAt]) : kEngineSocket,
+                argc > kGpuAt && std::string_view(argv[kGpuAt]) == kGpuArgument);
 }
 
 }  // namespace millrace::engine

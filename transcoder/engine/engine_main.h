@@ -12,9 +12,13 @@ namespace millrace::engine {
 // First argument of a process that is to be an engine, and the descriptor its socket is found at.
 inline constexpr const char* kEngineArgument = "__engine";
 inline constexpr int kEngineSocket = 3;
+// Last argument of one that has a GPU: the one that CUDA_VISIBLE_DEVICES leaves it.
+inline constexpr const char* kGpuArgument = "gpu";
 
 // Runs until the end; the process ends here, without unwinding what others have started in it. Its
 // exit codes: last_words.h.
-[[noreturn]] void engine_main(int socket);
+[[noreturn]] void engine_main(int socket, bool with_gpu);
+// By the arguments behind the program's name.
+[[noreturn]] void engine_main(int argc, char** argv);
 
 }  // namespace millrace::engine

@@ -1,6 +1,8 @@
 #include "transcoder/engine/engine_process.h"
 
 #include <algorithm>
+#include <iterator>
+#include <list>
 
 #include "transcoder/engine/child.h"
 #include "transcoder/engine/incoming.h"
@@ -18,27 +20,42 @@ EngineDeath death_of(const ChildEnd& end) {
             return EngineDeath::memory;
         case EndKind::forbidden_call:
             return EngineDeath::forbidden_call;
+        case EndKind::no_device:
+            return EngineDeath::device;
         default:
             return EngineDeath::crash;
     }
 }
 
-// Where there is more memory the same segment may be made.
+// Where there is more memory, or another GPU, the same segment may be made.
 ErrorKind kind_of(EngineDeath death) {
-    return death == EngineDeath::memory ? ErrorKind::overloaded : ErrorKind::internal;
+    switch (death) {
+        case EngineDeath::memory:
+            return ErrorKind::overloaded;
+        case EngineDeath::device:
+            return ErrorKind::device;
+        default:
+            return ErrorKind::internal;
+    }
 }
 
 }  // namespace
 
 class EngineProcess::Impl {
 public:
-    Impl(Loop& loop, std::shared_ptr<BlockPool> pool, Callbacks callbacks, std::string executable)
+    Impl(Loop& loop, std::shared_ptr<BlockPool> pool, Callbacks callbacks, std::string executable,
+         std::string gpu, Duration opens_within)
         : loop_(loop),
           callbacks_(std::move(callbacks)),
           executable_(std::move(executable)),
+          gpu_(std::move(gpu)),
+          opens_within_(opens_within),
           incoming_(std::move(pool)),
           patience_(loop),
-          restart_(loop) {
+          restart_(loop),
+          opening_(loop) {
+        if (!gpu_.empty())
+            stage_ = Stage::replacing;
         start();
     }
 
@@ -76,8 +93,20 @@ public:
         flush();
     }
 
+    void move_to(std::string gpu) {
+        MR_CHECK(stage_ != Stage::busy, "an engine is moved between two tasks");
+        gpu_ = std::move(gpu);
+        stage_ = Stage::replacing;
+        verdict_.clear();
+        patience_.cancel();
+        restart_.cancel();
+        pause_ = kRestartPause;
+        replace();
+    }
+
     [[nodiscard]] bool can_feed() const { return outgoing_.bytes() < kQueuedBytesMax; }
     [[nodiscard]] bool busy() const { return stage_ == Stage::busy; }
+    [[nodiscard]] bool idle() const { return stage_ == Stage::idle; }
     [[nodiscard]] std::uint64_t restarts() const { return starts_ > 0 ? starts_ - 1 : 0; }
     [[nodiscard]] int pid() const { return child_ ? child_->pid() : -1; }
 
@@ -87,7 +116,7 @@ private:
     enum class Stage : std::uint8_t { idle, busy, stopping, replacing };
 
     void start() {
-        auto child = Child::start(executable_);
+        auto child = Child::start(executable_, gpu_);
         if (!child) {
             start_later();
             return;
@@ -102,6 +131,8 @@ private:
         socket_watch_->on_readable([this] { on_readable(); });
         end_watch_.emplace(loop_, child_->pidfd());
         end_watch_->on_readable([this] { on_end(); });
+        if (!gpu_.empty())
+            opening_.set(loop_.now() + opens_within_, [this] { not_opened(); });
         flush();
     }
 
@@ -160,6 +191,7 @@ private:
 
     void on(const EngineReady& ready) {
         up_ = true;
+        opening_.cancel();
         callbacks_.on_walls(ready.walls);
         pause_ = kRestartPause;
         allow_memory();
@@ -188,6 +220,10 @@ private:
         if (report.bytes == 0)
             on_rendition(make_empty());
     }
+    void on(const EngineStages& stages) {
+        if (stage_ == Stage::busy && callbacks_.on_stages)
+            callbacks_.on_stages(stages);
+    }
     void on(const EngineSpent&) { spent_ = true; }
     void on(const EngineFinished& finished) {
         if (!task_is_over())
@@ -195,6 +231,8 @@ private:
         callbacks_.on_finished(finished.report);
     }
     void on(const EngineFailed& failed) {
+        if (failed.kind == ErrorKind::device)
+            return lost_its_gpu(failed.message);
         if (!task_is_over())
             return;
         callbacks_.on_failed(error(failed.kind, failed.message), std::nullopt);
@@ -223,21 +261,51 @@ private:
         return wanted;
     }
 
+    // A context that failed fails for good: only another process gets a new one.
+    void lost_its_gpu(const std::string& message) {
+        if (stage_ != Stage::busy && stage_ != Stage::stopping)
+            return misbehaved("a failing GPU without a task");
+        const bool wanted = std::exchange(stage_, Stage::replacing) == Stage::busy;
+        input_open_ = false;
+        patience_.cancel();
+        replace();
+        if (wanted)
+            callbacks_.on_failed(error(ErrorKind::device, message), EngineDeath::device);
+    }
+
     // The process goes, its successor is begun, and nobody has to wait: a live source's next segment
     // comes later than that, and one that does not finds the successor on its way up.
     void replace() {
-        child_->kill();
+        let_go();
+        start();
+    }
+
+    // Whenever it ends, nobody waits for it.
+    void let_go() {
         outgoing_.clear();
+        opening_.cancel();
         socket_watch_.reset();
         end_watch_.reset();
-        leaving_.emplace(std::move(*child_));
-        leaving_watch_.emplace(loop_, leaving_->pidfd());
-        leaving_watch_->on_readable([this] {
-            leaving_watch_.reset();
-            leaving_.reset();  // reaped
-        });
+        if (!child_)
+            return;
+        child_->kill();
+        leaving_.emplace_back(std::move(*child_), loop_);
         child_.reset();
-        start();
+        const auto gone = std::prev(leaving_.end());
+        gone->watch.on_readable([this, gone] { leaving_.erase(gone); });  // and reaped
+    }
+
+    void not_opened() {
+        const bool wanted = std::exchange(stage_, Stage::replacing) == Stage::busy;
+        input_open_ = false;
+        patience_.cancel();
+        let_go();
+        start_later();
+        const std::string why = "the engine did not open its GPU in time";
+        if (wanted)
+            callbacks_.on_failed(error(ErrorKind::device, why), EngineDeath::device);
+        else
+            callbacks_.on_lost(EngineDeath::device, why);
     }
 
     void become_idle_and_say_so() {
@@ -260,18 +328,27 @@ private:
         doomed_ = true;  // what it says from here on is not heard
         child_->kill();
         socket_watch_->stop_readable();
+        if (stage_ == Stage::stopping)
+            patience_.set(loop_.now() + kDiesWithin, [this] {
+                stage_ = Stage::replacing;
+                replace();
+            });
     }
 
     // The process has ended; whatever it still said lies in the socket and is heard first, so that
     // a result that was complete counts.
     void on_end() {
+        const std::uint64_t which = starts_;
         while (take_event()) {
         }
+        if (!child_ || starts_ != which)
+            return;  // it was replaced over what it still said
         const ChildEnd end = child_->reap();
         socket_watch_.reset();
         end_watch_.reset();
         child_.reset();
         patience_.cancel();
+        opening_.cancel();
         outgoing_.clear();
         input_open_ = false;
         const std::string why =
@@ -284,7 +361,7 @@ private:
         const EngineDeath death = death_of(end);
         if (before == Stage::busy)
             callbacks_.on_failed(error(kind_of(death), why), death);
-        else if (before == Stage::idle)
+        else if (before == Stage::idle || death == EngineDeath::device)
             callbacks_.on_lost(death, why);
     }
 
@@ -293,6 +370,8 @@ private:
     Loop& loop_;
     Callbacks callbacks_;
     std::string executable_;
+    std::string gpu_;  // empty: none
+    Duration opens_within_;
     Stage stage_ = Stage::idle;
     EngineTask task_;
     RenditionReport announced_;
@@ -308,16 +387,22 @@ private:
     std::optional<Child> child_;
     std::optional<FdWatch> socket_watch_;
     std::optional<FdWatch> end_watch_;
-    std::optional<Child> leaving_;  // the spent one before it, until it has ended
-    std::optional<FdWatch> leaving_watch_;
+    // Those before it, until they have ended: a driver may take its time to let one go.
+    struct Leaving {
+        Leaving(Child gone, Loop& loop) : child(std::move(gone)), watch(loop, child.pidfd()) {}
+        Child child;
+        FdWatch watch;
+    };
+    std::list<Leaving> leaving_;
     Timer patience_;
     Timer restart_;
+    Timer opening_;  // of the GPU
 };
 
 EngineProcess::EngineProcess(Loop& loop, std::shared_ptr<BlockPool> pool, Callbacks callbacks,
-                             std::string executable)
+                             std::string executable, std::string gpu, Duration opens_within)
     : impl_(std::make_unique<Impl>(loop, std::move(pool), std::move(callbacks),
-                                   std::move(executable))) {}
+                                   std::move(executable), std::move(gpu), opens_within)) {}
 
 EngineProcess::~EngineProcess() = default;
 
@@ -341,8 +426,16 @@ void EngineProcess::stop() {
     impl_->stop();
 }
 
+void EngineProcess::move_to(std::string gpu) {
+    impl_->move_to(std::move(gpu));
+}
+
 bool EngineProcess::busy() const {
     return impl_->busy();
+}
+
+bool EngineProcess::idle() const {
+    return impl_->idle();
 }
 
 std::uint64_t EngineProcess::restarts() const {

@@ -14,6 +14,7 @@ inline constexpr int kExitOutOfMemory = 86;    // allocation failed at the memor
 inline constexpr int kExitBroken = 87;         // the transcoder's words made no sense
 inline constexpr int kExitForbiddenCall = 88;  // the number is the system call's
 inline constexpr int kExitNoWalls = 89;        // the number is the errno that stood in the way
+inline constexpr int kExitNoDevice = 90;       // the driver does not give us the GPU
 
 // The pipe is the descriptor behind the socket's.
 [[nodiscard]] constexpr int words_of(int socket) {

@@ -15,6 +15,9 @@ inline constexpr std::uint64_t kMemoryBytes = 1024ULL * 1024 * 1024;
 // Whatever the ladder asks: eight renditions of 4096x2304 with a long lookahead get no more.
 inline constexpr std::uint64_t kMemoryBytesMax = 4 * kMemoryBytes;
 
+// Beside that, for what a GPU's driver takes of the machine's memory: a guess, no card was there to ask.
+inline constexpr std::uint64_t kMemoryBytesOfDriver = kMemoryBytes;
+
 // kMemoryBytes..kMemoryBytesMax.
 [[nodiscard]] std::uint64_t memory_for(const Ladder& ladder);
 

@@ -1,10 +1,12 @@
 #include "transcoder/engine/system_calls.h"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstdlib>
 #include <initializer_list>
 #include <memory>
+#include <string_view>
 
 #include <fcntl.h>
 #include <sched.h>
@@ -57,6 +59,17 @@ constexpr std::array kRefused{
     // glibc then uses clone, whose flags can be looked at.
     Refused{ENOSYS, "clone3"}};
 
+// As the open part of the driver and what others saw of the rest say; no card was there to ask.
+constexpr std::array kAllowedToDriver{"poll",          "ppoll", "eventfd2", "pipe2",  "mbind",
+                                      "set_mempolicy", "mlock", "munlock",  "mincore"};
+constexpr std::array<std::string_view, 9> kFilesOfDriver{"access",   "faccessat",  "faccessat2",
+                                                         "stat",     "lstat",      "statx",
+                                                         "readlink", "readlinkat", "getcwd"};
+constexpr std::uint64_t kIoctlType = 0xff00;
+// The resource manager's, and those of its unified memory, which have none.
+constexpr std::array<std::uint64_t, 2> kIoctlTypesOfDriver{'F' << 8, 0};
+constexpr std::uint64_t kIoctlTypeOfTerminals = 'T' << 8;
+
 constexpr scmp_arg_cmp argument(unsigned index, scmp_compare how, std::uint64_t a,
                                 std::uint64_t b = 0) {
     return {index, how, a, b};
@@ -91,16 +104,52 @@ public:
     }
 
 private:
-    void note(int rc) { failure_ = rc < 0 ? rc : failure_; }
+    void note(int rc) { failure_ = rc < 0 && rc != -EEXIST ? rc : failure_; }
 
     std::unique_ptr<void, FreeFilter> filter_;
     int failure_ = 0;
 };
 
+constexpr std::uint64_t kMapType = 0x0f;
+constexpr scmp_arg_cmp not_executable = argument(2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
+
+void refuse(Filter& filter, DriverCalls driver) {
+    const auto of_driver = [&](std::string_view name) {
+        return (driver != DriverCalls::none && name == "ioctl") ||
+               (driver == DriverCalls::with_files &&
+                (name == "open" || name == "openat" ||
+                 std::ranges::find(kFilesOfDriver, name) != kFilesOfDriver.end()));
+    };
+    for (const Refused& refused : kRefused)
+        if (!of_driver(refused.name))
+            filter.rule(SCMP_ACT_ERRNO(static_cast<std::uint16_t>(refused.with)), refused.name);
+}
+
+void let_in(Filter& filter, DriverCalls driver) {
+    for (const char* name : kAllowedToDriver)
+        filter.rule(SCMP_ACT_ALLOW, name);
+    // Not anonymous: that would be memory past the limit.
+    filter.rule(
+        SCMP_ACT_ALLOW, "mmap",
+        {not_executable, argument(3, SCMP_CMP_MASKED_EQ, kMapType | MAP_ANONYMOUS, MAP_SHARED)});
+    for (const std::uint64_t type : kIoctlTypesOfDriver)
+        filter.rule(SCMP_ACT_ALLOW, "ioctl", {argument(1, SCMP_CMP_MASKED_EQ, kIoctlType, type)});
+    filter.rule(SCMP_ACT_ERRNO(ENOTTY), "ioctl",
+                {argument(1, SCMP_CMP_MASKED_EQ, kIoctlType, kIoctlTypeOfTerminals)});
+    for (const int command : {F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD_CLOEXEC})
+        filter.rule(SCMP_ACT_ALLOW, "fcntl",
+                    {argument(1, SCMP_CMP_EQ, static_cast<std::uint64_t>(command))});
+    if (driver != DriverCalls::with_files)
+        return;
+    constexpr std::uint64_t kMakes = O_CREAT | O_TRUNC | O_APPEND | (O_TMPFILE & ~O_DIRECTORY);
+    filter.rule(SCMP_ACT_ALLOW, "open", {argument(1, SCMP_CMP_MASKED_EQ, kMakes, 0)});
+    filter.rule(SCMP_ACT_ALLOW, "openat", {argument(2, SCMP_CMP_MASKED_EQ, kMakes, 0)});
+    for (const std::string_view name : kFilesOfDriver)
+        filter.rule(SCMP_ACT_ALLOW, name.data());
+}
+
 // What depends on what is asked.
-void add_conditions(Filter& filter) {
-    constexpr std::uint64_t kMapType = 0x0f;
-    const auto not_executable = argument(2, SCMP_CMP_MASKED_EQ, PROT_EXEC, 0);
+void add_conditions(Filter& filter, DriverCalls driver) {
     // Shared memory would not count against the limit.
     filter.rule(SCMP_ACT_ALLOW, "mmap",
                 {not_executable, argument(3, SCMP_CMP_MASKED_EQ, kMapType, MAP_PRIVATE)});
@@ -116,9 +165,10 @@ void add_conditions(Filter& filter) {
                  argument(2, SCMP_CMP_EQ, 0)});  // itself
     filter.rule(SCMP_ACT_ALLOW, "setpriority",
                 {argument(0, SCMP_CMP_EQ, PRIO_PROCESS), argument(1, SCMP_CMP_EQ, 0)});
-    // As glibc's fstat does it.
+    // With an empty path it is glibc's fstat.
     filter.rule(SCMP_ACT_ALLOW, "newfstatat", {argument(3, SCMP_CMP_EQ, AT_EMPTY_PATH)});
-    filter.rule(SCMP_ACT_ERRNO(EACCES), "newfstatat", {argument(3, SCMP_CMP_NE, AT_EMPTY_PATH)});
+    filter.rule(driver == DriverCalls::with_files ? SCMP_ACT_ALLOW : SCMP_ACT_ERRNO(EACCES),
+                "newfstatat", {argument(3, SCMP_CMP_NE, AT_EMPTY_PATH)});
     for (const int option : {PR_SET_NAME, PR_GET_NAME})
         filter.rule(SCMP_ACT_ALLOW, "prctl",
                     {argument(0, SCMP_CMP_EQ, static_cast<std::uint64_t>(option))});
@@ -140,7 +190,7 @@ bool install_handler(int words) {
 
 }  // namespace
 
-int forbid_system_calls(int words) {
+int forbid_system_calls(int words, DriverCalls driver) {
     if (!install_handler(words))
         return errno;
     Filter filter;
@@ -152,9 +202,10 @@ int forbid_system_calls(int words) {
     if (kSanitized)
         for (const char* name : kAllowedToSanitizers)
             filter.rule(SCMP_ACT_ALLOW, name);
-    for (const Refused& refused : kRefused)
-        filter.rule(SCMP_ACT_ERRNO(static_cast<std::uint16_t>(refused.with)), refused.name);
-    add_conditions(filter);
+    refuse(filter, driver);
+    if (driver != DriverCalls::none)
+        let_in(filter, driver);
+    add_conditions(filter, driver);
     return -filter.load();
 }
 

@@ -10,12 +10,21 @@
 //
 // Thread: any of the engine's; holds for all of them and for good.
 
+#include <cstdint>
 #include <string>
 
 namespace millrace::engine {
 
+// What a GPU's driver may do beside that.
+// - ioctl of the two kinds that NVIDIA's driver has, shared mappings of descriptors, and what its own
+//   threads wait by.
+// - with_files: open what is there without making anything. Only where the root directory holds the
+//   driver's device files and nothing else; elsewhere files stay out of reach, and if the driver has
+//   to open one, the card refuses the stream.
+enum class DriverCalls : std::uint8_t { none, without_files, with_files };
+
 // `words`: where the number goes (last_words.h). 0, or the errno that stood in the way.
-[[nodiscard]] int forbid_system_calls(int words);
+[[nodiscard]] int forbid_system_calls(int words, DriverCalls driver = DriverCalls::none);
 
 // "socket", or "number 512" when the library has no name for it.
 [[nodiscard]] std::string system_call_name(int number);

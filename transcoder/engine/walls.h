@@ -4,10 +4,20 @@
 // Thread: the process's first, before any other is started.
 
 #include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
 
 #include "common/domain/engine_protocol.h"
 
 namespace millrace::engine {
+
+// The driver of the GPU that an engine has. Its files are all that the engine's root directory holds.
+struct Driver {
+    std::function<bool()> open;  // has it open what it can beforehand; false: the GPU is not there
+    std::vector<std::string> files;  // of /dev
+};
+[[nodiscard]] std::vector<std::string> nvidia_device_files();
 
 // Keeps `socket`, the pipe for last words behind it, and stderr; closes all other descriptors. No
 // core, no file output, no capability, no new privileges, namespaces of its own where the machine
@@ -16,6 +26,9 @@ namespace millrace::engine {
 // Private memory: kMemoryBytes, which the transcoder may raise for a task (Child::allow_memory), the
 // engine may not. One that needs more ends by itself and says why; the others keep theirs.
 // Ends the process (kExitNoWalls) where system calls cannot be bounded: without that no engine runs.
-[[nodiscard]] EngineWalls raise_walls(int socket);
+//
+// With a driver the device is opened in between (kExitNoDevice where it cannot be), and the walls that
+// follow let the driver go on: its threads are there already. What is weaker then, README.md says.
+[[nodiscard]] EngineWalls raise_walls(int socket, const Driver* driver = nullptr);
 
 }  // namespace millrace::engine

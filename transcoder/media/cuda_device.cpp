@@ -1,5 +1,7 @@
 #include "transcoder/media/cuda_device.h"
 
+#include <dlfcn.h>
+
 namespace millrace::media {
 namespace {
 
@@ -25,6 +27,11 @@ Result<av::BufferPtr> open_cuda_device() {
         return av::error(rc == AVERROR(ENOSYS) ? ErrorKind::unsupported : ErrorKind::device,
                          "opening the GPU", rc);
     return av::BufferPtr(device);
+}
+
+void keep_driver_libraries() {
+    for (const char* name : {"libcuda.so.1", "libnvcuvid.so.1"})
+        dlopen(name, RTLD_LAZY);  // never closed
 }
 
 Result<av::BufferPtr> make_cuda_surfaces(AVBufferRef& device, Size size, AVPixelFormat format) {

@@ -64,7 +64,7 @@ Result<Decoder> Decoder::open(const AVCodecParameters& parameters, const Limits&
     context->max_pixels = coded_pixels(limits.picture);
     context->thread_count = threads;
     StageChoice plan = gpu != nullptr ? plan_for(parameters, *gpu) : StageChoice{};
-    if (plan.on_gpu) {
+    if (plan.on_gpu()) {
         context->hw_device_ctx = av_buffer_ref(&gpu->device());
         MR_CHECK(context->hw_device_ctx != nullptr, "out of memory");
         context->get_format = &gpu_first;
@@ -118,7 +118,7 @@ Result<av::Pull> Decoder::receive(AVFrame& frame) {
 
 // FFmpeg says "external" for whatever the driver refuses.
 bool Decoder::is_card_failure(int rc) const {
-    return plan_.on_gpu && rc == AVERROR_EXTERNAL;
+    return plan_.on_gpu() && rc == AVERROR_EXTERNAL;
 }
 
 Result<void> Decoder::fetch(AVFrame& frame) {
@@ -134,10 +134,9 @@ Result<void> Decoder::fetch(AVFrame& frame) {
 }
 
 StagesUsed Decoder::stages_used() const {
-    StagesUsed used{downloads_ > 0, plan_.reason, downloads_};
-    if (plan_.on_gpu && downloads_ == 0)
-        used.decode_reason = "the card refused the stream";
-    return used;
+    if (plan_.on_gpu() && downloads_ == 0)
+        return {DecodedBy::refused, "the card refused the stream", 0};
+    return {plan_.by, plan_.reason, downloads_};
 }
 
 }  // namespace millrace::media

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <string>
 
+#include "common/domain/decoded_by.h"
 #include "transcoder/media/gpu_stages.h"
 
 namespace millrace::media {
@@ -21,8 +22,9 @@ struct DecodeFacts {
 };
 
 struct StageChoice {
-    bool on_gpu = false;
-    std::string reason;  // why not on the GPU
+    DecodedBy by = DecodedBy::no_gpu;
+    std::string reason;  // why not the GPU
+    [[nodiscard]] bool on_gpu() const { return by == DecodedBy::gpu; }
     bool operator==(const StageChoice&) const = default;
 };
 
@@ -30,9 +32,9 @@ struct StageChoice {
 
 // What was really used for a segment.
 struct StagesUsed {
-    bool decoded_on_gpu = false;  // the last decoder, where a segment needed several
-    std::string decode_reason;    // why it was not
-    std::int64_t downloads = 0;   // pictures that crossed the bus towards the CPU
+    DecodedBy decoded = DecodedBy::no_gpu;  // the last decoder, where a segment needed several
+    std::string decode_reason;              // why it was not the GPU
+    std::int64_t downloads = 0;             // pictures that crossed the bus towards the CPU
     bool operator==(const StagesUsed&) const = default;
 };
 

@@ -231,6 +231,12 @@ std::string_view to_string(GpuStageKind kind) {
     return kNames.at(static_cast<std::size_t>(kind));
 }
 
+void decode_one_clip(AVBufferRef& device) {
+    for (const GpuClip& clip : gpu_clips())
+        if (decoded(clip, &device))
+            return;
+}
+
 void probe_gpu(const GpuProbeListener& listener) {
     av::set_up_logging();
     Complaints::listen();

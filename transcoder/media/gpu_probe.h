@@ -10,6 +10,7 @@
 
 #include <functional>
 
+#include "transcoder/media/av.h"
 #include "transcoder/media/gpu_stages.h"
 
 namespace millrace::media {
@@ -21,5 +22,9 @@ struct GpuProbeListener {
 
 // Ends early where the device cannot be opened.
 void probe_gpu(const GpuProbeListener& listener);
+
+// By the first of its decoders that works, so that the driver has done whatever it does at its first
+// picture. In any process; what does not work shows at the next picture.
+void decode_one_clip(AVBufferRef& device);
 
 }  // namespace millrace::media

@@ -1,6 +1,7 @@
 #include "transcoder/media/transcode.h"
 
 #include "transcoder/media/gpu.h"
+#include "transcoder/media/gpu_probe.h"
 #include "transcoder/media/pipeline.h"
 
 namespace millrace::media {
@@ -11,6 +12,17 @@ Result<std::shared_ptr<Gpu>> open_gpu(GpuStages found) {
     if (!device)
         return device.error();
     return std::make_shared<Gpu>(*std::move(device), std::move(found));
+}
+
+std::shared_ptr<Gpu> with_stages(const Gpu& gpu, GpuStages found) {
+    av::BufferPtr device(av_buffer_ref(&gpu.device()));
+    MR_CHECK(device != nullptr, "out of memory");
+    return std::make_shared<Gpu>(std::move(device), std::move(found));
+}
+
+void warm_up(const Gpu& gpu) {
+    keep_driver_libraries();
+    decode_one_clip(gpu.device());
 }
 
 Result<TranscodeReport> transcode(ByteSource& source, const TranscodeRequest& request,

@@ -68,6 +68,11 @@ class Gpu;
 // The GPU that this process sees (CUDA_VISIBLE_DEVICES), and what a trial found it to do. May be shared by
 // any number of segments. device: the driver does not give it to us.
 [[nodiscard]] Result<std::shared_ptr<Gpu>> open_gpu(GpuStages found);
+// The same GPU, of which something else was found.
+[[nodiscard]] std::shared_ptr<Gpu> with_stages(const Gpu& gpu, GpuStages found);
+// Has the driver load and open now what it would at its first picture (its libraries stay for good):
+// for a process that may open nothing later.
+void warm_up(const Gpu& gpu);
 
 struct TranscodeRequest {
     Ladder ladder{};

@@ -19,6 +19,7 @@ EngineTask sample_task() {
     task.limits.picture = {1920, 1080};
     task.allow_audio_only = true;
     task.threads = 3;
+    task.gpu = {{"h264", true, ""}, {"av1", false, "no unit"}};
     return task;
 }
 
@@ -53,7 +54,8 @@ TEST_CASE("every message to an engine comes back as it was", "[engine][wire]") {
 TEST_CASE("every message from an engine comes back as it was", "[engine][wire]") {
     const TranscodeReport report = sample_report();
     for (const FromEngine& message :
-         {FromEngine(EngineReady{{true, false, 1 << 30, "namespaces: no"}}),
+         {FromEngine(EngineReady{{true, false, 1 << 30, "namespaces: no", true}}),
+          FromEngine(EngineStages{DecodedBy::refused, "too large", 7}),
           FromEngine(EngineProbed{report.source}),
           FromEngine(EngineProgress{std::chrono::seconds(2), 50}),
           FromEngine(EngineRendition{report.renditions[0]}), FromEngine(EngineSpent{}),

@@ -21,9 +21,9 @@ struct Outcome {
 
 constexpr int kPatienceMs = 120'000;  // touching a gibibyte takes a busy machine its time
 
-Outcome outcome_of(const char* deed) {
+Outcome outcome_of(const char* deed, const char* gpu = "") {
     setenv("MILLRACE_ENGINE_FAULT", deed, 1);
-    auto child = Child::start(MILLRACE_WALLED_CHILD);
+    auto child = Child::start(MILLRACE_WALLED_CHILD, gpu);
     unsetenv("MILLRACE_ENGINE_FAULT");
     REQUIRE(child);
     pollfd ended{child->pidfd(), POLLIN, 0};
@@ -117,6 +117,63 @@ TEST_CASE("the transcoder may give an engine more memory, the engine may not", "
         REQUIRE(send(child->socket(), "!", 1, MSG_NOSIGNAL) == 1);
         CHECK(said_by(*child) == said);
     }
+}
+
+// Of an engine that has a GPU; its driver is played by the child.
+Outcome with_driver(const char* deed) {
+    return outcome_of(deed, "GPU-aaaa");
+}
+bool machine_allows_namespaces() {
+    return outcome_of("walls").said.find("namespaces 1073741824") != std::string::npos;
+}
+
+TEST_CASE("an engine with a GPU says that the driver is let through its walls",
+          "[engine][walls][gpu]") {
+    const std::string said = with_driver("walls").said;
+    INFO(said);
+    CHECK(said.starts_with("calls "));
+    CHECK(said.find("driver 2147483648 ") != std::string::npos);
+    CHECK(machine_allows_namespaces() == said.starts_with("calls namespaces driver"));
+}
+
+TEST_CASE("the driver's files are all that an engine with a GPU can open", "[engine][walls][gpu]") {
+    const bool files = machine_allows_namespaces();
+    CHECK(with_driver("zero").said == (files ? "it worked" : "Permission denied"));
+    for (const char* deed : {"open", "stat", "driver's thread opens"}) {
+        INFO(deed);
+        CHECK(with_driver(deed).said ==
+              (files ? "No such file or directory" : "Permission denied"));
+    }
+    const Outcome made = with_driver("create");
+    CHECK((made.end.kind == EndKind::forbidden_call || made.said == "Permission denied"));
+}
+
+TEST_CASE("the driver's calls are let through, and no terminal's", "[engine][walls][gpu]") {
+    CHECK(with_driver("wait").said == "it worked");
+    CHECK(outcome_of("wait").end.kind == EndKind::forbidden_call);
+    CHECK(with_driver("terminal").said == "Inappropriate ioctl for device");
+    // The kernel's answer: the socket is no driver's file. A filter that refuses would say the same for
+    // all, but it ends the engine for those it does not know.
+    CHECK(with_driver("driver's words").end.kind == EndKind::exited);
+    CHECK(with_driver("other words").end.kind == EndKind::forbidden_call);
+}
+
+TEST_CASE("what ends an engine ends one with a GPU, whichever thread does it",
+          "[engine][walls][gpu]") {
+    for (const char* deed :
+         {"socket", "connect", "fork", "execve", "ptrace", "kill", "memfd_create", "shared memory",
+          "executable memory", "made executable", "unmask", "own bound", "mkdir",
+          "driver's thread connects"}) {
+        INFO(deed);
+        CHECK(with_driver(deed).end.kind == EndKind::forbidden_call);
+    }
+}
+
+TEST_CASE("an engine whose GPU cannot be opened does not start", "[engine][walls][gpu]") {
+    const Outcome outcome = with_driver("no device");
+    CHECK(outcome.end.kind == EndKind::no_device);
+    CHECK(outcome.end.sentence() == "cannot open its GPU");
+    CHECK(outcome.said.empty());
 }
 
 TEST_CASE("running out of memory is told from crashing", "[engine][walls]") {

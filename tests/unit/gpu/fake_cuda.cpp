@@ -1,8 +1,11 @@
 // A library that plays libcuda.so.1: one device whose memory is the machine's, on which nothing can
 // be launched. FFmpeg asks for all of these names before it uses any.
 //
-// FAKE_CUDA in the environment chooses what is wrong: "none" (no device), "hang" and "crash" (when
-// its context is asked for), "full" (no memory), "garbled" (pictures come back changed).
+// CUDA_FAKE chooses what is wrong (fake_fault.h): "none" (no device), "gone" (none for engines, while the
+// trial before found one), "hang", "sticks" (for engines only) and "crash" (when its context is asked for), "full" (no memory),
+// "garbled" (pictures come back changed).
+//
+// Its thread waits as the driver's own do.
 
 #include <csignal>
 #include <cstdint>
@@ -10,8 +13,14 @@
 #include <cstdlib>
 #include <cstring>
 #include <string_view>
+#include <thread>
 
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <unistd.h>
+
+#include "tests/unit/gpu/fake_fault.h"
 
 namespace {
 
@@ -28,8 +37,27 @@ int context;
 thread_local int pushed = 0;
 
 bool is(std::string_view fault) {
-    const char* chosen = std::getenv("FAKE_CUDA");
-    return chosen != nullptr && fault == chosen;
+    return fake_fault(fault);
+}
+
+bool in_an_engine() {
+    char name[16] = "";
+    prctl(PR_GET_NAME, name);
+    return std::string_view(name) == "millrace-engine";
+}
+
+// Ends with the process.
+void live_on() {
+    static const bool started = [] {
+        std::thread([] {
+            const int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+            pollfd waits{event, POLLIN, 0};
+            while (poll(&waits, 1, 100) >= 0)
+                continue;
+        }).detach();
+        return true;
+    }();
+    (void)started;
 }
 
 // CUDA_MEMCPY2D
@@ -60,7 +88,7 @@ char* place(const End& end) {
 extern "C" {
 
 int cuInit(unsigned) {
-    return is("none") ? kNoDevice : kSuccess;
+    return is("none") || (is("gone") && in_an_engine()) ? kNoDevice : kSuccess;
 }
 int cuDeviceGetCount(int* count) {
     *count = 1;
@@ -85,12 +113,13 @@ int cuDeviceComputeCapability(int* major, int* minor, int) {
 }
 
 int cuDevicePrimaryCtxRetain(void** made, int) {
-    while (is("hang"))
+    while (is("hang") || (is("sticks") && in_an_engine()))
         pause();
     if (is("crash")) {
         std::signal(SIGSEGV, SIG_DFL);  // not the sanitizer's report
         std::raise(SIGSEGV);
     }
+    live_on();
     *made = &context;
     return kSuccess;
 }

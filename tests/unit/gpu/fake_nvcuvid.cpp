@@ -2,13 +2,24 @@
 // FFmpeg's software decoders (NVDEC gets these two codecs' pictures whole) and lie in the machine's
 // memory, where fake_cuda.cpp's device has its own. Other codecs are refused, as old cards do.
 //
-// FAKE_CUDA=dies: the unit fails from the fifth picture on.
+// CUDA_FAKE (fake_fault.h) from the fifth picture on: "dies" (the unit fails), "stalls" (nothing comes
+// back), "falls" (takes the process along).
+//
+// With each decoder it asks of the kernel what NVIDIA's driver does: one of its files opened anew, an
+// ioctl of its kind, an event to wait for.
 
 #include <algorithm>
+#include <csignal>
 #include <cstdint>
-#include <cstdlib>
-#include <string_view>
 #include <vector>
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "tests/unit/gpu/fake_fault.h"
 
 extern "C" {
 #include <libavcodec/avcodec.h>
@@ -62,6 +73,23 @@ void keep(Unit& unit, int index, const AVFrame& frame) {
                     frame.data[plane][y * frame.linesize[plane] + x];
 }
 
+void ask_the_kernel() {
+    const int file =
+        open("/dev/nvidiactl", O_RDWR | O_CLOEXEC);  // is not there, or is, or is refused
+    const int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    pollfd waits{event, POLLIN, 0};
+    poll(&waits, 1, 0);
+    ioctl(event, _IOWR('F', 0x2b, std::uint64_t), nullptr);
+    for (const int opened : {file, event})
+        if (opened >= 0)
+            close(opened);
+}
+
+void fall() {
+    std::signal(SIGSEGV, SIG_DFL);  // not the sanitizer's report
+    std::raise(SIGSEGV);
+}
+
 }  // namespace
 
 extern "C" {
@@ -69,6 +97,7 @@ extern "C" {
 int cuvidCreateDecoder(void** made, CreateInfo* info) {
     if (info->codec != kVp8 && info->codec != kVp9)
         return kNotSupported;
+    ask_the_kernel();
     const AVCodec* codec =
         avcodec_find_decoder(info->codec == kVp8 ? AV_CODEC_ID_VP8 : AV_CODEC_ID_VP9);
     auto* unit = new Unit;
@@ -87,10 +116,14 @@ int cuvidDestroyDecoder(Unit* unit) {
     return kSuccess;
 }
 int cuvidDecodePicture(Unit* unit, const PictureParameters* parameters) {
-    const char* fault = std::getenv("FAKE_CUDA");
-    if (fault != nullptr && std::string_view(fault) == "dies" &&
-        unit->pictures >= kPicturesBeforeDeath)
-        return kLaunchFailed;
+    if (unit->pictures >= kPicturesBeforeDeath) {
+        if (fake_fault("dies"))
+            return kLaunchFailed;
+        while (fake_fault("stalls"))
+            poll(nullptr, 0, 100);
+        if (fake_fault("falls"))
+            fall();
+    }
     ++unit->pictures;
     AVPacket* packet = av_packet_alloc();
     av_new_packet(packet, static_cast<int>(parameters->bytes));

@@ -21,7 +21,7 @@ const GpuStages kAll{{GpuStageKind::decode, "vp8", true, ""},
 struct OnGpu final : TranscodeObserver {
     explicit OnGpu(const std::vector<std::uint8_t>& source, const GpuStages& found = kAll,
                    const char* fault = "") {
-        setenv("FAKE_CUDA", fault, 1);
+        setenv("CUDA_FAKE", fault, 1);
         auto gpu = open_gpu(found);
         REQUIRE(gpu);
         PayloadSource bytes(make_payload(std::make_shared<BlockPool>(), source));
@@ -53,7 +53,7 @@ TEST_CASE("what the GPU decodes becomes the very renditions that the CPU makes o
     const auto source = encoded(GENERATE(kVp9, kVp8));
     const OnGpu gpu(source);
     REQUIRE(gpu.report);
-    CHECK(gpu.used == StagesUsed{true, "", 25});
+    CHECK(gpu.used == StagesUsed{DecodedBy::gpu, "", 25});
     const auto cpu = test::transcoded(source, {.ladder = OnGpu::ladder()});
     REQUIRE(cpu.report);
     CHECK(gpu.report->source.frames == cpu.report->source.frames);
@@ -77,13 +77,13 @@ TEST_CASE("a stream that the card refuses goes on on the CPU from its first pict
     const OnGpu gpu(encoded("-c:v libx264 -preset ultrafast", {160, 96}, "mpegts"));
     REQUIRE(gpu.report);
     CHECK(gpu.report->source.frames == 25);
-    CHECK(gpu.used == StagesUsed{false, "the card refused the stream", 0});
+    CHECK(gpu.used == StagesUsed{DecodedBy::refused, "the card refused the stream", 0});
 }
 
 TEST_CASE("a stage that failed its trial is not asked", "[gpu][pipeline]") {
     const OnGpu gpu(encoded(kVp9), {{GpuStageKind::decode, "vp9", false, "other pictures"}});
     REQUIRE(gpu.report);
-    CHECK(gpu.used == StagesUsed{false, "vp9: other pictures", 0});
+    CHECK(gpu.used == StagesUsed{DecodedBy::codec, "vp9: other pictures", 0});
 }
 
 TEST_CASE("a card that fails in mid-stream is an error of the device, not a damaged picture",
@@ -106,7 +106,7 @@ TEST_CASE("a card without memory for the stream leaves it to the CPU, or says wh
 }
 
 TEST_CASE("without a device there is no GPU to carry anything", "[gpu][pipeline]") {
-    setenv("FAKE_CUDA", "none", 1);
+    setenv("CUDA_FAKE", "none", 1);
     const auto gpu = open_gpu(kAll);
     REQUIRE_FALSE(gpu);
     CHECK(gpu.error().kind == ErrorKind::device);

@@ -16,7 +16,7 @@ const Chosen kGpu{0, "GPU-aaaa", "NVIDIA H100 80GB HBM3", {}};
 Trial tried(const char* fault, Duration limit = kTrialTime,
             const char* libraries = MILLRACE_FAKE_DRIVER) {
     setenv("LD_LIBRARY_PATH", libraries, 1);
-    setenv("FAKE_CUDA", fault, 1);
+    setenv("CUDA_FAKE", fault, 1);
     return try_gpu(kGpu, limit, MILLRACE_TRIAL_CHILD);
 }
 
