@@ -33,7 +33,18 @@ json walls_json(const std::optional<EngineWalls>& walls) {
     return {{"system_calls", walls->system_calls},
             {"namespaces", walls->namespaces},
             {"memory_bytes", walls->memory_bytes},
-            {"missing", walls->missing}};
+            {"missing", walls->missing},
+            {"driver", walls->driver}};
+}
+
+// Of a transcoder with GPUs: how many segments who decoded.
+json decoding_json(const DecodeCounts& counts) {
+    json segments = json::object();
+    for (std::size_t by = 0; by < kDecodedBy.size(); ++by)
+        segments[std::string(kDecodedBy[by])] = counts.segments[by];
+    return {{"segments", std::move(segments)},
+            {"downloads", counts.downloads},
+            {"last_reason", counts.last_reason.empty() ? json(nullptr) : json(counts.last_reason)}};
 }
 
 json link_json(const OrchestratorLinkStatus& link) {
@@ -46,12 +57,11 @@ json link_json(const OrchestratorLinkStatus& link) {
 class Admin::Impl : public std::enable_shared_from_this<Admin::Impl> {
 public:
     Impl(Loop& loop, Service& service, TaskMetrics& metrics, const gpu::Watch& gpus,
-         const gpu::Stock& stock, AdminOptions options)
+         AdminOptions options)
         : loop_(loop),
           service_(service),
           metrics_(metrics),
           gpus_(gpus),
-          stock_(stock),
           options_(std::move(options)),
           started_at_(loop.now()) {}
 
@@ -93,7 +103,7 @@ private:
         on_loop("/readyz", [this] { return ready(); });
         on_loop("/metrics", [this] {
             metrics_.gpus(gpus_.latest());
-            metrics_.gpu_states(stock_);
+            metrics_.gpu_states(service_.gpus());
             return http::text_response(200, std::string(metrics::kExpositionType),
                                        metrics_.exposition(service_.status()));
         });
@@ -140,17 +150,20 @@ private:
                   {"orchestrators", json::array()}};
         for (const OrchestratorLinkStatus& link : core.orchestrators)
             body["orchestrators"].push_back(link_json(link));
+        const gpu::Stock stock = service_.gpus();
         for (const gpu::Reading& gpu : gpus_.latest())
-            body["gpus"].push_back(gpu_json(gpu));
+            body["gpus"].push_back(gpu_json(gpu, stock));
+        if (!stock.empty())
+            body["decoding"] = decoding_json(service_.decoding());
         return http::text_response(
             200, "application/json",
             body.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
     }
 
     // Those that are not ours have no state.
-    [[nodiscard]] json gpu_json(const gpu::Reading& reading) const {
+    [[nodiscard]] static json gpu_json(const gpu::Reading& reading, const gpu::Stock& stock) {
         json entry = gpu::to_json(reading);
-        for (const gpu::GpuRecord& record : stock_)
+        for (const gpu::GpuRecord& record : stock)
             if (record.gpu.index == reading.index)
                 entry.update(gpu::to_json(record));
         return entry;
@@ -160,7 +173,6 @@ private:
     Service& service_;
     TaskMetrics& metrics_;
     const gpu::Watch& gpus_;
-    const gpu::Stock& stock_;
     AdminOptions options_;
     TimePoint started_at_;
     http::Router router_;
@@ -169,9 +181,8 @@ private:
 };
 
 Result<std::unique_ptr<Admin>> Admin::start(Loop& loop, Service& service, TaskMetrics& metrics,
-                                            const gpu::Watch& gpus, const gpu::Stock& stock,
-                                            AdminOptions options) {
-    auto impl = std::make_shared<Impl>(loop, service, metrics, gpus, stock, std::move(options));
+                                            const gpu::Watch& gpus, AdminOptions options) {
+    auto impl = std::make_shared<Impl>(loop, service, metrics, gpus, std::move(options));
     if (auto started = impl->start(); !started)
         return started.error();
     return std::unique_ptr<Admin>(new Admin(std::move(impl)));

@@ -13,7 +13,6 @@
 #include "common/base/result.h"
 #include "common/net/keys.h"
 #include "common/runtime/loop.h"
-#include "transcoder/gpu/gpu_stock.h"
 #include "transcoder/gpu/gpu_watch.h"
 #include "transcoder/service.h"
 #include "transcoder/task_metrics.h"
@@ -33,7 +32,6 @@ public:
     [[nodiscard]] static Result<std::unique_ptr<Admin>> start(Loop& loop, Service& service,
                                                               TaskMetrics& metrics,
                                                               const gpu::Watch& gpus,
-                                                              const gpu::Stock& stock,
                                                               AdminOptions options);
     ~Admin();
 

@@ -13,6 +13,8 @@ std::string_view reason_of(engine::EngineDeath death) {
             return "memory";
         case engine::EngineDeath::forbidden_call:
             return "forbidden_call";
+        case engine::EngineDeath::device:
+            return "device";
         default:
             return "crash";
     }
@@ -20,16 +22,22 @@ std::string_view reason_of(engine::EngineDeath death) {
 
 }  // namespace
 
-EngineBay::EngineBay(Loop& loop, std::shared_ptr<BlockPool> pool, std::uint32_t slots,
-                     EngineEvents& events)
-    : loop_(loop), pool_(std::move(pool)), events_(events), berths_(slots) {
-    for (std::uint32_t slot = 0; slot < slots; ++slot)
-        berths_[slot].process = make_process(SlotNo{slot});
+EngineBay::EngineBay(Loop& loop, std::shared_ptr<BlockPool> pool,
+                     const std::vector<std::string>& gpus, EngineEvents& events)
+    : loop_(loop), pool_(std::move(pool)), events_(events), berths_(gpus.size()) {
+    for (std::uint32_t slot = 0; slot < gpus.size(); ++slot)
+        berths_[slot].process = make_process(SlotNo{slot}, gpus[slot]);
 }
 
 EngineBay::~EngineBay() = default;
 
-std::unique_ptr<engine::EngineProcess> EngineBay::make_process(SlotNo slot) {
+void EngineBay::died(SlotNo slot, engine::EngineDeath death) {
+    at(slot).reason = reason_of(death);
+    at(slot).going = true;
+}
+
+std::unique_ptr<engine::EngineProcess> EngineBay::make_process(SlotNo slot,
+                                                               const std::string& gpu) {
     engine::EngineProcess::Callbacks callbacks;
     callbacks.on_probed = [this, slot](const SourceInfo& source) { probed(slot, source); };
     callbacks.on_progress = [this, slot](const EngineProgress& progress) {
@@ -42,16 +50,21 @@ std::unique_ptr<engine::EngineProcess> EngineBay::make_process(SlotNo slot) {
     callbacks.on_failed = [this, slot](const Error& problem,
                                        std::optional<engine::EngineDeath> death) {
         if (death)
-            at(slot).reason = reason_of(*death);
+            died(slot, *death);
         failed(slot, problem, death.has_value());
     };
     callbacks.on_ready = [this, slot] { ready(slot); };
     callbacks.on_lost = [this, slot](engine::EngineDeath death, const std::string& why) {
-        at(slot).reason = reason_of(death);
-        events_.engine_lost(slot, why);
+        died(slot, death);
+        events_.engine_lost(slot, why, death == engine::EngineDeath::device);
     };
     callbacks.on_walls = [this](const EngineWalls& walls) { events_.engine_walled(walls); };
-    return std::make_unique<engine::EngineProcess>(loop_, pool_, std::move(callbacks));
+    callbacks.on_stages = [this, slot](const EngineStages& stages) {
+        if (const auto task = at(slot).task)
+            events_.engine_stages(*task, stages);
+    };
+    return std::make_unique<engine::EngineProcess>(loop_, pool_, std::move(callbacks),
+                                                   "/proc/self/exe", gpu);
 }
 
 void EngineBay::start(SlotNo slot, TaskRef task, const EngineTask& what) {
@@ -72,15 +85,22 @@ void EngineBay::end_input(SlotNo slot, TaskRef task) {
         at(slot).process->end_input();
 }
 
+void EngineBay::seat(SlotNo slot, const std::string& gpu) {
+    if (!at(slot).going)
+        at(slot).reason = "moved";
+    at(slot).process->move_to(gpu);
+}
+
 void EngineBay::stop(SlotNo slot, bool cancelled) {
     Berth& berth = at(slot);
     berth.task.reset();
     berth.reason = cancelled ? "cancelled" : "timeout";
+    berth.going = true;
     if (berth.process->busy())
         return berth.process->stop();
     // It ended in the same moment: fit for work, and the core waits to hear so.
     loop_.post([this, slot, alive = std::weak_ptr<bool>(alive_)] {
-        if (alive.lock())
+        if (alive.lock() && at(slot).process->idle())  // else it was moved, and says so itself
             events_.engine_ready(slot);
     });
 }
@@ -106,7 +126,7 @@ void EngineBay::made(SlotNo slot, const RenditionReport& report, PayloadPtr byte
     const auto task = at(slot).task;
     if (!task)
         return;
-    events_.engine_rendition(*task, report, std::move(bytes));
+    events_.engine_rendition(slot, *task, report, std::move(bytes));
     tell_progress(slot);
 }
 
@@ -131,6 +151,7 @@ void EngineBay::failed(SlotNo slot, const Error& problem, bool crashed) {
 
 void EngineBay::ready(SlotNo slot) {
     count_restart(slot, at(slot).reason);
+    at(slot).going = false;
     events_.engine_ready(slot);
 }
 

@@ -5,6 +5,7 @@
 // Thread: loop, which must be the process's main thread (engines die with the thread that started
 // them). Owner: the service.
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -19,7 +20,8 @@
 
 namespace millrace::engine {
 class EngineProcess;
-}
+enum class EngineDeath : std::uint8_t;
+}  // namespace millrace::engine
 
 namespace millrace::transcoder {
 
@@ -29,14 +31,17 @@ public:
     virtual ~EngineEvents() = default;
     virtual void engine_progress(SlotNo slot, TaskRef task, Duration done, Duration total,
                                  std::int64_t frames) = 0;
-    virtual void engine_rendition(TaskRef task, const RenditionReport& report,
+    virtual void engine_rendition(SlotNo slot, TaskRef task, const RenditionReport& report,
                                   PayloadPtr bytes) = 0;
     virtual void engine_finished(SlotNo slot, TaskRef task, const TranscodeReport& report) = 0;
     virtual void engine_failed(SlotNo slot, TaskRef task, const Error& problem, bool crashed) = 0;
-    virtual void engine_lost(SlotNo slot, const std::string& why) = 0;
+    // `device`: its GPU failed it, or cannot be opened; it comes up when it was moved, or tries again.
+    virtual void engine_lost(SlotNo slot, const std::string& why, bool device) = 0;
+    // Of a task that might have used a GPU, before engine_finished.
+    virtual void engine_stages(TaskRef task, const EngineStages& stages) = 0;
     virtual void engine_ready(SlotNo slot) = 0;
-    // Counted once the new process is up. `reason`: crash, memory, forbidden_call, timeout, cancelled;
-    // spent (it held too much memory between tasks) at once.
+    // Counted once the new process is up. `reason`: crash, memory, forbidden_call, device, moved, timeout,
+    // cancelled; spent (it held too much memory between tasks) at once.
     virtual void engine_restarted(std::string_view reason) = 0;
     // A process came up behind these walls.
     virtual void engine_walled(const EngineWalls& walls) = 0;
@@ -44,7 +49,8 @@ public:
 
 class EngineBay {
 public:
-    EngineBay(Loop& loop, std::shared_ptr<BlockPool> pool, std::uint32_t slots,
+    // `gpus`: for each slot the UUID of the GPU that its engine has; empty: none.
+    EngineBay(Loop& loop, std::shared_ptr<BlockPool> pool, const std::vector<std::string>& gpus,
               EngineEvents& events);
     ~EngineBay();
     EngineBay(const EngineBay&) = delete;
@@ -54,6 +60,8 @@ public:
     // More of its source; null is nothing. Passed over when the slot is not at this task any more.
     void feed(SlotNo slot, TaskRef task, PayloadPtr piece);
     void end_input(SlotNo slot, TaskRef task);
+    // engine_ready follows.
+    void seat(SlotNo slot, const std::string& gpu);
     // engine_ready follows. `cancelled`: nobody wants the task any more; else its time was up.
     void stop(SlotNo slot, bool cancelled);
 
@@ -65,10 +73,13 @@ private:
         Duration total{0};
         std::int64_t frames = 0;
         std::string_view reason = "crash";  // why a restart would be
+        bool going = false;                 // for that reason; its successor is not up
         std::uint64_t restarts_seen = 0;
     };
 
-    [[nodiscard]] std::unique_ptr<engine::EngineProcess> make_process(SlotNo slot);
+    [[nodiscard]] std::unique_ptr<engine::EngineProcess> make_process(SlotNo slot,
+                                                                      const std::string& gpu);
+    void died(SlotNo slot, engine::EngineDeath death);
     [[nodiscard]] Berth& at(SlotNo slot) { return berths_.at(slot.value); }
     void probed(SlotNo slot, const SourceInfo& source);
     void progressed(SlotNo slot, const EngineProgress& progress);

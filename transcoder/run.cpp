@@ -95,11 +95,12 @@ private:
             stopped_ = true;
             return config::kExitDone;
         }
+        bound_slots_by_gpus();
         metrics_.emplace(config::version());
         service_.emplace(
             Service::Parts{loop_, context_, key_, *signer_, pool_, *data_dir_, *metrics_},
             options(), [this](int code, const std::string& message) { leave(code, message); });
-        auto admin = Admin::start(loop_, *service_, *metrics_, gpus_, stock_,
+        auto admin = Admin::start(loop_, *service_, *metrics_, gpus_,
                                   {config::to_string(config_.admin_addr), admin_token_,
                                    config_.name, std::string(config::version())});
         if (!admin)
@@ -137,6 +138,16 @@ private:
         return true;
     }
 
+    // A limit of --nvidia says what a card carries, whatever the machine around it might.
+    void bound_slots_by_gpus() {
+        const auto bound = gpu::sessions_max(stock_);
+        if (stock_.empty() || !bound || *bound >= slots_)
+            return;
+        log::info("gpu", "the limits of --nvidia bind",
+                  {{"slots", std::to_string(*bound)}, {"instead_of", std::to_string(slots_)}});
+        slots_ = *bound;
+    }
+
     int read_tokens() {
         for (const config::Secret& text : config_.join_tokens) {
             auto token = net::parse_join_token(text.reveal());
@@ -158,8 +169,11 @@ private:
         stock_ = std::move(*stock);
         for (const gpu::GpuRecord& record : stock_)
             if (record.state == gpu::GpuState::ready)
-                log::warn("gpu", "tried; this version carries no session on it",
-                          {{"gpu", gpu::in_words(record.gpu)}});
+                log::info("gpu", "decodes for sessions; scaling and encoding are the CPU's",
+                          {{"gpu", gpu::in_words(record.gpu)},
+                           {"sessions_max", record.gpu.sessions_max
+                                                ? std::to_string(*record.gpu.sessions_max)
+                                                : "no limit"}});
             else
                 log::warn("gpu", "cannot be used",
                           {{"gpu", gpu::in_words(record.gpu)}, {"reason", record.reason}});
@@ -196,6 +210,7 @@ private:
         for (std::size_t i = 0; i < config_.orchestrators.size(); ++i)
             options.credentials.push_back(credentials_for(i));
         options.limits = config_.limits;
+        options.gpus = stock_;
         options.software = receipt_text("millrace " + options.core.version + ", ffmpeg " +
                                         media::ffmpeg_version());
         for (const Device& device : options.core.devices)
@@ -216,6 +231,13 @@ private:
         core.cores = std::max(1U, static_cast<std::uint32_t>(config::cpu_budget()));
         core.capabilities = media::capabilities();
         core.devices = {{"cpu", processor_name(), slots_}};
+        for (const gpu::GpuRecord& record : stock_) {
+            if (record.state != gpu::GpuState::ready)
+                continue;
+            const std::uint32_t most = std::min(record.gpu.sessions_max.value_or(slots_), slots_);
+            core.devices.push_back({"cuda", record.gpu.name, most});
+            core.gpus.push_back({record.gpu.sessions_max});
+        }
         core.labels = config_.labels;
         core.signer = signer_->key();
         core.seed = net::random_u64();

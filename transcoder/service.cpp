@@ -26,6 +26,22 @@ CoreConfig with_credentials(CoreConfig config, const std::vector<Credentials>& c
     return config;
 }
 
+std::vector<std::size_t> ready_ones(const gpu::Stock& stock) {
+    std::vector<std::size_t> ready;
+    for (std::size_t at = 0; at < stock.size(); ++at)
+        if (stock[at].state == gpu::GpuState::ready)
+            ready.push_back(at);
+    return ready;
+}
+
+std::vector<GpuDecoder> decoders_of(const gpu::GpuRecord& record) {
+    std::vector<GpuDecoder> decoders;
+    for (const media::GpuStage& stage : record.trial.stages)
+        if (stage.kind == media::GpuStageKind::decode)
+            decoders.push_back({stage.name, stage.works, stage.reason});
+    return decoders;
+}
+
 }  // namespace
 
 Service::Service(Parts parts, ServiceOptions options,
@@ -33,8 +49,9 @@ Service::Service(Parts parts, ServiceOptions options,
     : parts_(std::move(parts)),
       options_(std::move(options)),
       leave_(std::move(leave)),
+      ready_gpus_(ready_ones(options_.gpus)),
       core_(with_credentials(options_.core, options_.credentials)),
-      engines_(parts_.loop, parts_.pool, options_.core.slots, *this),
+      engines_(parts_.loop, parts_.pool, uuids(core_.places()), *this),
       timer_(parts_.loop) {
     if (auto known = parts_.data_dir.orchestrators())
         known_ = std::move(*known);
@@ -98,8 +115,8 @@ void Service::link_source_arrived(TaskRef task) {
     const auto found = tasks_.find(task);
     if (found == tasks_.end())
         return;
-    if (const auto slot = found->second.slot)
-        return engines_.feed(*slot, task, link(task.orchestrator).take_source(task));
+    if (found->second.slot)
+        return give(task, found->second, link(task.orchestrator).take_source(task));
     core_.source_arrived(task, now());
     settle();
 }
@@ -109,9 +126,9 @@ void Service::link_source(TaskRef task, PayloadPtr rest, const Sha256& sha256) {
     if (found == tasks_.end())
         return;
     found->second.segment.sha256 = sha256;  // a dispatch before the body's end does not know it
-    if (const auto slot = found->second.slot) {
-        engines_.feed(*slot, task, std::move(rest));
-        engines_.end_input(*slot, task);
+    if (found->second.slot) {
+        give(task, found->second, std::move(rest));
+        give_end(task, found->second);
     } else {
         found->second.source = std::move(rest);
     }
@@ -203,16 +220,42 @@ void Service::perform(const StartEngine& effect) {
     task.limits = options_.limits;
     task.allow_audio_only = effect.dispatch.allow_audio_only;
     task.threads = effect.threads;
+    if (effect.gpu)
+        task.gpu = decoders_of(record(*effect.gpu));
     engines_.start(effect.slot, effect.task, task);
     Task& known = tasks_[effect.task];
     known.slot = effect.slot;
+    known.keeps = effect.gpu.has_value();
+    known.again = effect.again;
+    known.stages.reset();
+    if (effect.again)
+        give_again(effect.task, known);
+    if (known.given_all)
+        return;
     if (known.source != nullptr) {
-        engines_.feed(effect.slot, effect.task, std::exchange(known.source, nullptr));
-        engines_.end_input(effect.slot, effect.task);
+        give(effect.task, known, std::exchange(known.source, nullptr));
+        give_end(effect.task, known);
     } else {  // the rest follows as it arrives
-        engines_.feed(effect.slot, effect.task,
-                      link(effect.task.orchestrator).take_source(effect.task));
+        give(effect.task, known, link(effect.task.orchestrator).take_source(effect.task));
     }
+}
+
+void Service::give(TaskRef ref, Task& task, PayloadPtr piece) {
+    if (task.keeps && piece != nullptr)
+        task.given.push_back(piece);
+    engines_.feed(*task.slot, ref, std::move(piece));
+}
+
+void Service::give_end(TaskRef ref, Task& task) {
+    task.given_all = true;
+    engines_.end_input(*task.slot, ref);
+}
+
+void Service::give_again(TaskRef ref, Task& task) {
+    for (PayloadPtr& piece : std::exchange(task.given, {}))
+        give(ref, task, std::move(piece));
+    if (task.given_all)
+        give_end(ref, task);
 }
 
 // The core says in the same breath why: TaskEnded follows StopEngine.
@@ -224,7 +267,22 @@ bool Service::stopped_by_cancel(const Effects& effects, TaskRef task) const {
 }
 
 void Service::perform(const StopEngine& effect) {
+    if (const auto found = tasks_.find(effect.task); found != tasks_.end())
+        found->second.slot
+            .reset();  // should it be begun again, what arrives until then has to wait
     engines_.stop(effect.slot, stopped_by_cancel(*batch_, effect.task));
+}
+
+void Service::perform(const SeatEngine& effect) {
+    log::info(kModule, "an engine moves",
+              {{"slot", text(effect.slot.value)},
+               {"to", effect.gpu ? gpu::in_words(record(*effect.gpu).gpu) : "the CPU"}});
+    engines_.seat(effect.slot, uuid(effect.gpu));
+}
+
+void Service::perform(const GpuFailed& effect) {
+    log::warn(kModule, effect.quarantined ? "a GPU is quarantined" : "a GPU failed",
+              {{"gpu", gpu::in_words(record(effect.gpu).gpu)}, {"reason", effect.reason}});
 }
 
 void Service::perform(const DropTask& effect) {
@@ -252,7 +310,9 @@ void Service::engine_progress(SlotNo slot, TaskRef task, Duration done, Duration
     settle();
 }
 
-void Service::engine_rendition(TaskRef task, const RenditionReport& report, PayloadPtr bytes) {
+void Service::engine_rendition(SlotNo slot, TaskRef task, const RenditionReport& report,
+                               PayloadPtr bytes) {
+    core_.engine_rendition(slot, task, now());
     const auto added =
         link(task.orchestrator).add_rendition(task, report.index, std::move(bytes), report.sha256);
     if (!added)  // its task will not be finished in time: the orchestrator takes it elsewhere
@@ -266,12 +326,59 @@ void Service::engine_finished(SlotNo slot, TaskRef task, const TranscodeReport& 
         return;
     found->second.finished_at = now();
     parts_.metrics.transcoded(report);
+    count_decoding(found->second, report);
+    found->second.given.clear();  // nobody will need it again
     core_.engine_finished(slot, task, report, report.seam, now());
     link(task.orchestrator).complete_renditions(task);
     settle();
 }
 
+void Service::engine_stages(TaskRef task, const EngineStages& stages) {
+    if (const auto found = tasks_.find(task); found != tasks_.end())
+        found->second.stages = stages;
+}
+
+void Service::count_decoding(const Task& task, const TranscodeReport& report) {
+    if (options_.gpus.empty() || report.source.frames == 0)
+        return;
+    const EngineStages seen = task.stages.value_or(
+        task.again ? EngineStages{DecodedBy::failed, "a GPU failed the segment"}
+                   : EngineStages{DecodedBy::no_gpu, "no GPU has room for the session"});
+    decoding_.segments.at(static_cast<std::size_t>(seen.decoded)) += 1;
+    decoding_.downloads += seen.downloads;
+    if (seen.decoded != DecodedBy::gpu)
+        decoding_.last_reason = seen.reason;
+    parts_.metrics.decoded(seen.decoded, seen.downloads);
+}
+
+std::string Service::uuid(Place place) const {
+    return place ? record(*place).gpu.uuid : std::string();
+}
+
+std::vector<std::string> Service::uuids(const std::vector<Place>& places) const {
+    std::vector<std::string> all;
+    for (const Place& place : places)
+        all.push_back(uuid(place));
+    return all;
+}
+
+gpu::Stock Service::gpus() const {
+    gpu::Stock stock = options_.gpus;
+    const std::vector<GpuStatus> now = core_.status().gpus;
+    for (std::size_t no = 0; no < ready_gpus_.size(); ++no) {
+        gpu::GpuRecord& record = stock.at(ready_gpus_[no]);
+        record.use = {now[no].sessions, now[no].failures};
+        if (now[no].quarantine.empty())
+            continue;
+        record.state = gpu::GpuState::quarantined;
+        record.reason = now[no].quarantine;
+    }
+    return stock;
+}
+
 void Service::engine_failed(SlotNo slot, TaskRef task, const Error& problem, bool crashed) {
+    if (const auto found = tasks_.find(task); found != tasks_.end())
+        found->second.slot.reset();
     log::write(crashed ? LogLevel::warn : LogLevel::info, kModule, "a task failed",
                {{"task", text(task.task.value)},
                 {"kind", std::string(to_string(problem.kind))},
@@ -280,9 +387,12 @@ void Service::engine_failed(SlotNo slot, TaskRef task, const Error& problem, boo
     settle();
 }
 
-void Service::engine_lost(SlotNo slot, const std::string& why) {
+void Service::engine_lost(SlotNo slot, const std::string& why, bool device) {
     log::warn(kModule, "an idle engine ended", {{"slot", text(slot.value)}, {"reason", why}});
-    core_.engine_lost(slot, now());
+    if (device)
+        core_.engine_without_gpu(slot, why, now());
+    else
+        core_.engine_lost(slot, now());
     settle();
 }
 
@@ -295,16 +405,17 @@ void Service::engine_restarted(std::string_view reason) {
     parts_.metrics.engine_restarted(reason);
 }
 
-// Said once: all engines are alike.
+// Said once: all engines are alike, but for those with a driver.
 void Service::engine_walled(const EngineWalls& walls) {
-    if (walls_ == walls)
-        return;
     walls_ = walls;
+    if (std::exchange(walls_said_[walls.driver ? 1 : 0], walls) == walls)
+        return;
     log::write(walls.missing.empty() ? LogLevel::info : LogLevel::warn, kModule,
                "engines are walled in",
                {{"system_calls", walls.system_calls ? "allowlist" : "any"},
                 {"namespaces", walls.namespaces ? "own" : "shared"},
                 {"memory_bytes", text(walls.memory_bytes)},
+                {"driver", walls.driver ? "let through" : "none"},
                 {"missing", walls.missing}});
 }
 

@@ -7,6 +7,7 @@
 //
 // Thread: loop. Owner: run.
 
+#include <array>
 #include <functional>
 #include <map>
 #include <memory>
@@ -22,6 +23,7 @@
 #include "transcoder/core/transcoder_core.h"
 #include "transcoder/data_dir.h"
 #include "transcoder/engine_bay.h"
+#include "transcoder/gpu/gpu_stock.h"
 #include "transcoder/link/credentials.h"
 #include "transcoder/link/orchestrator_link.h"
 #include "transcoder/task_metrics.h"
@@ -34,6 +36,14 @@ struct ServiceOptions {
     SegmentLimits limits;
     std::string software;  // what receipts say of us, as receipt_text() makes it
     std::string device;
+    gpu::Stock gpus;  // of --nvidia; core.gpus are those of them that are ready, in order
+};
+
+// Of a transcoder with GPUs, since start.
+struct DecodeCounts {
+    std::array<std::uint64_t, kDecodedBy.size()> segments{};
+    std::int64_t downloads = 0;
+    std::string last_reason;  // why a GPU did not decode
 };
 
 class Service final : public LinkEvents, public EngineEvents {
@@ -63,6 +73,9 @@ public:
     [[nodiscard]] const SignerKey& signer() const { return parts_.signer.key(); }
     // Of the engine that came up last; none before the first.
     [[nodiscard]] const std::optional<EngineWalls>& walls() const { return walls_; }
+    // Those of --nvidia as they are now.
+    [[nodiscard]] gpu::Stock gpus() const;
+    [[nodiscard]] const DecodeCounts& decoding() const { return decoding_; }
 
     // LinkEvents
     void link_event(OrchestratorIndex from, LaneEvent event) override;
@@ -76,10 +89,12 @@ public:
     // EngineEvents
     void engine_progress(SlotNo slot, TaskRef task, Duration done, Duration total,
                          std::int64_t frames) override;
-    void engine_rendition(TaskRef task, const RenditionReport& report, PayloadPtr bytes) override;
+    void engine_rendition(SlotNo slot, TaskRef task, const RenditionReport& report,
+                          PayloadPtr bytes) override;
+    void engine_stages(TaskRef task, const EngineStages& stages) override;
     void engine_finished(SlotNo slot, TaskRef task, const TranscodeReport& report) override;
     void engine_failed(SlotNo slot, TaskRef task, const Error& problem, bool crashed) override;
-    void engine_lost(SlotNo slot, const std::string& why) override;
+    void engine_lost(SlotNo slot, const std::string& why, bool device) override;
     void engine_ready(SlotNo slot) override;
     void engine_restarted(std::string_view reason) override;
     void engine_walled(const EngineWalls& walls) override;
@@ -90,6 +105,12 @@ private:
         SegmentKey segment;
         PayloadPtr source;           // all of it, until an engine has it
         std::optional<SlotNo> slot;  // whose engine works on it
+        // What a GPU is given is kept: should it fail, another engine gets it again.
+        bool keeps = false;
+        std::vector<PayloadPtr> given;
+        bool given_all = false;
+        bool again = false;
+        std::optional<EngineStages> stages;  // told by the engine
         TimePoint expected_at;
         TimePoint finished_at;
     };
@@ -111,17 +132,29 @@ private:
     void perform(const ExpectSource& effect);
     void perform(const StartEngine& effect);
     void perform(const StopEngine& effect);
+    void perform(const SeatEngine& effect);
+    void perform(const GpuFailed& effect);
     void perform(const DropTask& effect);
     void perform(const RememberOrchestrator& effect);
     void perform(const LinkChanged& effect);
     void perform(const TaskEnded& effect);
     void perform(const Exit& effect);
+    void give(TaskRef ref, Task& task, PayloadPtr piece);
+    void give_end(TaskRef ref, Task& task);
+    void give_again(TaskRef ref, Task& task);
+    [[nodiscard]] const gpu::GpuRecord& record(GpuNo gpu) const {
+        return options_.gpus.at(ready_gpus_.at(gpu.value));
+    }
+    [[nodiscard]] std::string uuid(Place place) const;
+    [[nodiscard]] std::vector<std::string> uuids(const std::vector<Place>& places) const;
+    void count_decoding(const Task& task, const TranscodeReport& report);
     void sign(OrchestratorIndex by, TaskFinished& finished) const;
     [[nodiscard]] bool stopped_by_cancel(const Effects& effects, TaskRef task) const;
 
     Parts parts_;
     ServiceOptions options_;
     std::function<void(int, const std::string&)> leave_;
+    std::vector<std::size_t> ready_gpus_;  // by GpuNo: which of options_.gpus
     TranscoderCore core_;
     std::vector<std::unique_ptr<OrchestratorLink>> links_;
     EngineBay engines_;
@@ -129,6 +162,8 @@ private:
     std::map<TaskRef, Task> tasks_;
     std::map<std::string, KnownOrchestrator> known_;
     std::optional<EngineWalls> walls_;
+    std::optional<EngineWalls> walls_said_[2];  // without and with a driver
+    DecodeCounts decoding_;
     const Effects* batch_ = nullptr;  // being carried out
 };
 

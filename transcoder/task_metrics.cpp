@@ -72,10 +72,22 @@ void TaskMetrics::gpus(const std::vector<gpu::Reading>& readings) {
 }
 
 void TaskMetrics::gpu_states(const gpu::Stock& stock) {
-    for (const gpu::GpuRecord& record : stock)
+    for (const gpu::GpuRecord& record : stock) {
+        const std::string index = std::to_string(record.gpu.index);
         for (const std::string_view state : gpu::kGpuStates)
-            metrics_.set(names::gpu_state, {std::to_string(record.gpu.index), state},
+            metrics_.set(names::gpu_state, {index, state},
                          state == gpu::to_string(record.state) ? 1 : 0);
+        if (!record.use)
+            continue;
+        metrics_.set(names::gpu_sessions, {index}, record.use->sessions);
+        metrics_.raise_to(names::gpu_failures_total, {index},
+                          static_cast<double>(record.use->failures));
+    }
+}
+
+void TaskMetrics::decoded(DecodedBy by, std::int64_t downloads) {
+    metrics_.add(names::gpu_segments_total, {to_string(by)});
+    metrics_.add(names::gpu_downloads_total, {}, static_cast<double>(downloads));
 }
 
 std::string TaskMetrics::exposition(const CoreStatus& status) {

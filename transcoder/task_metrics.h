@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/base/time.h"
+#include "common/domain/decoded_by.h"
 #include "common/domain/segment.h"
 #include "common/metrics/metrics.h"
 #include "transcoder/core/transcoder_core.h"
@@ -34,6 +35,8 @@ public:
 
     // Those that this transcoder was told to use. After gpus(), which forgets what it does not know.
     void gpu_states(const gpu::Stock& stock);
+    // A segment of a transcoder with GPUs.
+    void decoded(DecodedBy by, std::int64_t downloads);
 
     // The page as of now.
     [[nodiscard]] std::string exposition(const CoreStatus& status);

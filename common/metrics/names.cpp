@@ -1,6 +1,7 @@
 #include "common/metrics/names.h"
 
 #include "common/domain/api_code.h"
+#include "common/domain/decoded_by.h"
 #include "common/domain/protocol.h"
 
 namespace millrace::metrics {
@@ -132,7 +133,9 @@ const CounterDef pixels_total{{"pixels_total", "Pixels", {kKind}}};
 const CounterDef engine_restarts_total{
     {"engine_restarts_total",
      "Engine processes started again, by why the one before ended",
-     {{"reason", {"crash", "memory", "forbidden_call", "timeout", "cancelled", "spent"}}}}};
+     {{"reason",
+       {"crash", "memory", "forbidden_call", "device", "moved", "timeout", "cancelled",
+        "spent"}}}}};
 const GaugeDef link_up{
     {"link_up", "1 while joined to the orchestrator, else 0", {{"orchestrator", {}}}}};
 const GaugeDef gpu_utilization_ratio{{"gpu_utilization_ratio",
@@ -147,7 +150,16 @@ const GaugeDef gpu_encoder_sessions{
     {"gpu_encoder_sessions", "Encoders open on the GPU, of all processes", {kGpu}}};
 const GaugeDef gpu_state{{"gpu_state",
                           "1 for the state that a GPU of --nvidia is in",
-                          {kGpu, {"state", {"ready", "unusable"}}}}};
+                          {kGpu, {"state", {"ready", "unusable", "quarantined"}}}}};
+const GaugeDef gpu_sessions{{"gpu_sessions", "Sessions on a GPU of --nvidia", {kGpu}}};
+const CounterDef gpu_failures_total{
+    {"gpu_failures_total", "Times that a GPU of --nvidia failed an engine", {kGpu}}};
+const CounterDef gpu_segments_total{
+    {"gpu_segments_total",
+     "Segments of a transcoder with GPUs: decoded by one (gpu), or why the CPU decoded",
+     {{"decoded", {kDecodedBy.begin(), kDecodedBy.end()}}}}};
+const CounterDef gpu_downloads_total{
+    {"gpu_downloads_total", "Pictures that crossed the bus from a GPU"}};
 const GaugeDef gpu_throttled{
     {"gpu_throttled", "1 while power, heat or hardware holds the GPU's clocks down", {kGpu}}};
 const GaugeDef gpu_xid{{"gpu_xid",
@@ -219,10 +231,11 @@ const Table& transcoder_table() {
     using namespace transcoder_metrics;
     static const Table table{
         "millrace_transcoder_",
-        {&tasks_total, &frames_total, &pixels_total, &engine_restarts_total},
+        {&tasks_total, &frames_total, &pixels_total, &engine_restarts_total, &gpu_failures_total,
+         &gpu_segments_total, &gpu_downloads_total},
         {&tasks_active, &slots, &slots_reserved, &link_up, &gpu_utilization_ratio,
          &gpu_memory_bytes, &gpu_temperature_celsius, &gpu_power_watts, &gpu_encoder_sessions,
-         &gpu_state, &gpu_throttled, &gpu_xid, &build_info},
+         &gpu_state, &gpu_sessions, &gpu_throttled, &gpu_xid, &build_info},
         {&task_seconds}};
     return table;
 }

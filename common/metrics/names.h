@@ -67,7 +67,11 @@ extern const GaugeDef gpu_memory_bytes;       // {gpu, kind: used, total}
 extern const GaugeDef gpu_temperature_celsius;
 extern const GaugeDef gpu_power_watts;
 extern const GaugeDef gpu_encoder_sessions;
-extern const GaugeDef gpu_state;  // {gpu, state}; only of those that are used
+extern const GaugeDef gpu_state;  // {gpu, state}; only of those that are used, as the next two
+extern const GaugeDef gpu_sessions;
+extern const CounterDef gpu_failures_total;
+extern const CounterDef gpu_segments_total;  // {decoded: as common/domain/decoded_by.h}
+extern const CounterDef gpu_downloads_total;
 extern const GaugeDef gpu_throttled;
 extern const GaugeDef gpu_xid;
 extern const GaugeDef build_info;  // {version}

@@ -5,12 +5,21 @@ import json
 import os
 import pathlib
 import tempfile
+import unittest
 
-from support.case import ClusterCase
+from support.case import LADDER, ClusterCase
 from support.cluster import START_S, binary
-from support.media import shared_media
+from support.media import ffmpeg, shared_media
 from support.processes import run_to_end
 from support.wait import eventually
+
+
+def fake_driver(directory):
+    """The environment in which the driver's libraries are those of the tests; without the last directory it has no decoders."""
+    binaries = pathlib.Path(binary("transcoder")).resolve().parent
+    os.symlink(binaries / "libfake_nvml.so", pathlib.Path(directory, "libnvidia-ml.so.1"))
+    os.symlink(binaries / "fake_driver" / "libcuda.so.1", pathlib.Path(directory, "libcuda.so.1"))
+    return {"LD_LIBRARY_PATH": f"{directory}:{binaries / 'fake_nvdec'}"}
 
 
 class Gpus(ClusterCase):
@@ -21,14 +30,11 @@ class Gpus(ClusterCase):
     def setUp(self):
         directory = tempfile.TemporaryDirectory()
         self.addCleanup(directory.cleanup)
-        binaries = pathlib.Path(binary("transcoder")).resolve().parent
-        os.symlink(binaries / "libfake_nvml.so", pathlib.Path(directory.name, "libnvidia-ml.so.1"))
-        os.symlink(binaries / "fake_driver" / "libcuda.so.1", pathlib.Path(directory.name, "libcuda.so.1"))
         self.data_dir = pathlib.Path(directory.name, "data")
+        self.decoding = fake_driver(directory.name)
         self.environment = {"LD_LIBRARY_PATH": directory.name}
-        self.decoding = {"LD_LIBRARY_PATH": f"{directory.name}:{binaries / 'fake_nvdec'}"}
 
-    def test_devices_lists_every_gpu_and_says_that_it_is_not_used(self):
+    def test_devices_lists_every_gpu_and_why_it_is_not_used(self):
         done = run_to_end([binary("transcoder"), "devices", "--json"], environment=self.environment)
         self.assertEqual(done.returncode, 0, done)
         gpus = json.loads(done.stdout)["gpus"]
@@ -96,3 +102,164 @@ class Gpus(ClusterCase):
         self.assertEqual(transcoder.metric("millrace_transcoder_gpu_encoder_sessions", gpu="0"), 3)
         self.assertEqual(transcoder.metric("millrace_transcoder_gpu_utilization_ratio", gpu="1", engine="decoder"), 0.25)
         self.assertIsNone(transcoder.metric("millrace_transcoder_gpu_encoder_sessions", gpu="1"))
+
+
+def webm_segments(directory, codec, count):
+    """Segments of one second with continuous timestamps that the fake unit decodes, as bytes."""
+    segments = []
+    for n in range(count):
+        path = pathlib.Path(directory, f"{codec}{n}.webm")
+        ffmpeg("-f", "lavfi", "-i", f"testsrc2=size=320x180:rate=25,trim=start_frame={25 * n}:end_frame={25 * (n + 1)}", "-c:v", codec,
+               "-deadline", "realtime", "-cpu-used", 8, "-b:v", "400k", "-lag-in-frames", 0, "-auto-alt-ref", 0, "-copyts", "-f", "webm",
+               path)
+        segments.append(path.read_bytes())
+    return segments
+
+
+class SessionsOnGpus(ClusterCase):
+    """What the CPU makes of some segments, to compare with."""
+
+    SUFFIX = "ts"
+
+    @classmethod
+    def make_segments(cls):
+        return cls.clips[:5]
+
+    @classmethod
+    def set_up_cluster(cls, cluster):
+        cls.segments = cls.make_segments()
+        orchestrator = cluster.orchestrator()
+        cluster.transcoder(orchestrator)
+        cls.of_the_cpu = [answer for answer, _ in cls.pushed(orchestrator, "of-the-cpu")]
+
+    @classmethod
+    def pushed(cls, orchestrator, stream, segments=None):
+        """Pushes one after the other: [(renditions by name, status)]."""
+        orchestrator.open_session(stream, LADDER)
+        got = []
+        for n, body in enumerate(segments or cls.segments):
+            answer = orchestrator.push(stream, f"{n}.{cls.SUFFIX}", body, multipart=True)
+            got.append((answer.renditions() if answer.status == 200 else answer, answer.status))
+        return got
+
+    def assert_as_by_the_cpu(self, pushed):
+        self.assertEqual([status for _, status in pushed], [200] * len(pushed), pushed)
+        for n, (renditions, _) in enumerate(pushed):
+            self.assertEqual(renditions.keys(), self.of_the_cpu[n].keys())
+            for name, body in renditions.items():
+                self.assertTrue(body == self.of_the_cpu[n][name], f"segment {n}, {name}: other bytes than the CPU's")
+
+    def decoded(self, transcoder):
+        return {by: count for by, count in transcoder.status()["decoding"]["segments"].items() if count}
+
+
+class Sessions(SessionsOnGpus):
+    """Sessions of the daemon on GPUs whose driver is played by libraries of the tests. No card is needed, and none was seen."""
+
+    SEGMENTS = 5
+    SUFFIX = "webm"
+
+    @classmethod
+    def make_segments(cls):
+        directory = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(directory.cleanup)
+        cls.fakes = fake_driver(directory.name)
+        return webm_segments(directory.name, "libvpx-vp9", cls.SEGMENTS)
+
+    def on_gpus(self, flags, fault="", slots=2):
+        """(orchestrator, transcoder) of a cluster of its own."""
+        cluster = self.new_cluster()
+        orchestrator = cluster.orchestrator()
+        transcoder = cluster.transcoder(orchestrator, slots=slots, flags=["--nvidia", flags],
+                                        environment=self.fakes | {"CUDA_FAKE": fault})
+        return orchestrator, transcoder
+
+    def state(self, transcoder, index):
+        return next((g.get("state") for g in transcoder.status()["gpus"] if g["index"] == index), None)
+
+    def test_a_stream_decoded_on_a_gpu_is_that_of_the_cpu_byte_for_byte(self):
+        orchestrator, transcoder = self.on_gpus("1")
+        self.assert_as_by_the_cpu(self.pushed(orchestrator, self.stream()))
+        self.assertEqual(self.decoded(transcoder), {"gpu": self.SEGMENTS})
+        self.assertEqual(transcoder.status()["decoding"]["downloads"], 25 * self.SEGMENTS)
+        self.assertEqual(transcoder.metric("millrace_transcoder_gpu_segments_total", decoded="gpu"), self.SEGMENTS)
+        self.assertEqual(transcoder.metric("millrace_transcoder_gpu_downloads_total"), 25 * self.SEGMENTS)
+        self.assertTrue(transcoder.status()["walls"]["driver"])
+        self.assertTrue(transcoder.status()["walls"]["system_calls"])
+
+    def test_what_the_card_does_not_decode_the_cpu_does_with_a_reason_that_is_counted(self):
+        orchestrator, transcoder = self.on_gpus("1")
+        opened = self.session(orchestrator)
+        for n, clip in enumerate(self.clips[:2]):  # H.264
+            self.assert_status(orchestrator.push(opened["stream"], f"{n}.ts", clip), 200)
+        self.assertEqual(self.decoded(transcoder), {"codec": 2})
+        self.assertIn("h264", transcoder.status()["decoding"]["last_reason"])
+        self.assertEqual(transcoder.metric("millrace_transcoder_gpu_segments_total", decoded="codec"), 2)
+
+    def test_a_gpu_that_fails_three_times_is_quarantined_and_no_segment_is_lost(self):
+        orchestrator, transcoder = self.on_gpus("1", fault="dies")
+        self.assert_as_by_the_cpu(self.pushed(orchestrator, self.stream()))
+        self.assertEqual(self.decoded(transcoder), {"failed": 3, "no_gpu": 2})
+        gpu = next(g for g in transcoder.status()["gpus"] if g["index"] == 1)
+        self.assertEqual((gpu["state"], gpu["failures"]), ("quarantined", 3))
+        self.assertIn("3 failures within 60 s", gpu["reason"])
+        self.assertEqual(transcoder.metric("millrace_transcoder_gpu_state", gpu="1", state="quarantined"), 1)
+        self.assertEqual(transcoder.metric("millrace_transcoder_gpu_failures_total", gpu="1"), 3)
+        self.assertEqual(transcoder.status()["slots"], 0)
+        # Nobody else heard of it: no attempt was lost, and the transcoder is the same process.
+        self.assertEqual(orchestrator.metric("millrace_orchestrator_attempts_total", outcome="failed"), 0)
+        self.assertTrue(transcoder.process.running())
+        # Its capacity is withdrawn: a new session finds no room.
+        refused = orchestrator.push(self.stream(), "0.webm", self.segments[0])
+        self.assertEqual(refused.status, 503, refused)
+
+    def test_a_session_goes_on_on_the_other_gpu_when_its_own_dies(self):
+        orchestrator, transcoder = self.on_gpus("all", fault="dies@GPU-aaaa")
+        self.assert_as_by_the_cpu(self.pushed(orchestrator, self.stream()))
+        self.assertEqual(self.decoded(transcoder), {"failed": 1, "gpu": self.SEGMENTS - 1})
+        self.assertEqual((self.state(transcoder, 0), self.state(transcoder, 1)), ("ready", "ready"))
+
+    def test_a_driver_that_hangs_or_crashes_costs_no_segment_and_poisons_none(self):
+        for fault in ("stalls@GPU-aaaa", "falls@GPU-aaaa"):
+            with self.subTest(fault):
+                orchestrator, transcoder = self.on_gpus("all", fault=fault)
+                self.assert_as_by_the_cpu(self.pushed(orchestrator, self.stream()))
+                self.assertEqual(self.decoded(transcoder), {"failed": 1, "gpu": self.SEGMENTS - 1})
+                self.assertEqual(transcoder.metric("millrace_transcoder_gpu_failures_total", gpu="0"), 1)
+
+    def test_engines_that_cannot_open_their_gpu_end_in_its_quarantine_and_not_in_a_dead_transcoder(self):
+        _, transcoder = self.on_gpus("1", fault="gone")
+        eventually(lambda: self.state(transcoder, 1) == "quarantined", START_S, "the GPU is in quarantine")
+        self.assertIn("cannot open its GPU", transcoder.status()["gpus"][1]["reason"])
+        self.assertTrue(transcoder.process.running())
+
+    def test_limits_of_gpus_bind(self):
+        orchestrator, transcoder = self.on_gpus("0:1,1:2", slots=5)
+        self.assertEqual(transcoder.status()["slots"], 3)
+        devices = orchestrator.transcoder(transcoder.name)["devices"]
+        self.assertEqual([(d["kind"], d["slots"]) for d in devices], [("cpu", 3), ("cuda", 1), ("cuda", 2)])
+        streams = [self.stream() for _ in range(3)]
+        for stream in streams:
+            self.pushed(orchestrator, stream, self.segments[:1])
+        self.assertEqual([g["sessions"] for g in transcoder.status()["gpus"]], [1, 2])
+
+
+@unittest.skipUnless(os.environ.get("MILLRACE_GPU"), "MILLRACE_GPU names no GPU of this machine")
+class OnACard(SessionsOnGpus):
+    """The same on a real card (tests/gpu/run-on-device), whose driver is behind an engine's walls for the first time."""
+
+    def test_a_stream_decoded_on_the_card_is_that_of_the_cpu_byte_for_byte(self):
+        cluster = self.new_cluster()
+        orchestrator = cluster.orchestrator()
+        transcoder = cluster.transcoder(orchestrator, flags=["--nvidia", os.environ["MILLRACE_GPU"]])
+        pushed = self.pushed(orchestrator, self.stream())
+        status = transcoder.status()
+        print("walls:", json.dumps(status["walls"]), "decoding:", json.dumps(status["decoding"]))
+        self.assert_as_by_the_cpu(pushed)
+        self.assertEqual(self.decoded(transcoder), {"gpu": len(self.segments)}, status["decoding"])
+        self.assertEqual(transcoder.metric("millrace_transcoder_engine_restarts_total", reason="forbidden_call"), 0)
+        self.assertEqual(transcoder.metric("millrace_transcoder_engine_restarts_total", reason="device"), 0)
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -105,6 +105,16 @@ void TranscoderNode::replace_engine(SlotNo slot) {
     });
 }
 
+// No node has a GPU: these come only where one has.
+void TranscoderNode::perform(const transcoder::SeatEngine& e) {
+    note("seat", e.slot.value);
+    replace_engine(e.slot);
+}
+
+void TranscoderNode::perform(const transcoder::GpuFailed& e) {
+    note("GPU failed", e.gpu.value);
+}
+
 void TranscoderNode::perform(const transcoder::StopEngine& e) {
     note("stop", e.slot.value, e.task.task.value);
     // It may have ended by itself in the same moment; the answer is one engine_ready all the same.

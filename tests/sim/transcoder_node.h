@@ -90,6 +90,8 @@ private:
     void perform(const transcoder::ExpectSource& e);
     void perform(const transcoder::StartEngine& e);
     void perform(const transcoder::StopEngine& e);
+    void perform(const transcoder::SeatEngine& e);
+    void perform(const transcoder::GpuFailed& e);
     void perform(const transcoder::DropTask& e);
     void perform(const transcoder::RememberOrchestrator&) {}
     void perform(const transcoder::LinkChanged& e);

@@ -1,5 +1,6 @@
 #include "transcoder/commands/devices.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <optional>
@@ -79,8 +80,24 @@ std::string in_words(const Result<EngineWalls>& walls) {
     return walls->missing.empty() ? text : text + "; without " + walls->missing;
 }
 
-// Why this version does nothing with the GPUs it lists.
-constexpr const char* kUnused = "no session is carried on GPUs by this version";
+// What `--nvidia` does with one.
+constexpr const char* kUse =
+    "decodes for sessions with --nvidia; scaling and encoding are the CPU's";
+
+// A decoder is all that this version uses of a card.
+bool is_used(const gpu::GpuRecord& record) {
+    return record.state == gpu::GpuState::ready &&
+           std::ranges::any_of(record.trial.stages, [](const media::GpuStage& stage) {
+               return stage.works && stage.kind == media::GpuStageKind::decode;
+           });
+}
+
+std::string use_of(const gpu::GpuRecord& record) {
+    if (is_used(record))
+        return kUse;
+    return record.reason.empty() ? "no decoder works, and nothing else of it is used"
+                                 : record.reason;
+}
 
 struct Gpus {
     std::string driver;
@@ -115,9 +132,9 @@ json to_json(const Gpus& gpus) {
     for (std::size_t n = 0; n < gpus.list.size(); ++n) {
         json entry = gpu::to_json(gpus.list[n]);
         entry.update(gpu::to_json(gpus.stock[n]));
-        entry["used"] = false;
-        if (entry["reason"].is_null())
-            entry["reason"] = kUnused;
+        entry["used"] = is_used(gpus.stock[n]);
+        if (!entry["used"])
+            entry["reason"] = use_of(gpus.stock[n]);
         all["list"].push_back(std::move(entry));
     }
     return all;
@@ -129,8 +146,7 @@ void print_gpus(const Gpus& gpus) {
     for (const gpu::GpuRecord& record : gpus.stock) {
         const gpu::Chosen& gpu = record.gpu;
         std::printf("gpu %-10u %s, %s, driver %s (%s)\n", gpu.index, gpu.name.c_str(),
-                    gpu.uuid.c_str(), gpus.driver.c_str(),
-                    record.reason.empty() ? kUnused : record.reason.c_str());
+                    gpu.uuid.c_str(), gpus.driver.c_str(), use_of(record).c_str());
         for (const media::GpuStage& stage : record.trial.stages)
             std::printf("  %-12s %-14s %s\n", std::string(media::to_string(stage.kind)).c_str(),
                         stage.name.c_str(), stage.works ? "yes" : ("no: " + stage.reason).c_str());

@@ -129,6 +129,7 @@ void TranscoderCore::Impl::obey(OrchestratorIndex which, const LinkVerdict& verd
 void TranscoderCore::Impl::settle(TimePoint now) {
     if (exited_)
         return;
+    work_.reseat();
     finish_leaving(now);
     announce_changes(now);
     const bool joined = any_joined();
@@ -269,6 +270,7 @@ CoreStatus TranscoderCore::Impl::status() const {
     status.tasks_waiting = static_cast<std::uint32_t>(tasks.count(TaskStage::waiting) +
                                                       tasks.count(TaskStage::receiving));
     status.draining = draining_;
+    status.gpus = work_.gpus();
     return status;
 }
 

@@ -31,6 +31,7 @@ public:
     void advance_to(TimePoint now);
     [[nodiscard]] std::optional<TimePoint> next_deadline() const;
     [[nodiscard]] CoreStatus status() const;
+    [[nodiscard]] std::vector<Place> places() const { return work_.slots().seated(); }
     [[nodiscard]] bool any_joined() const;
     void check_invariants() const;
 

@@ -17,18 +17,20 @@ std::optional<SlotNo> SlotTable::find(const SlotOwner& owner) const {
     return found->second;
 }
 
-std::optional<SlotNo> SlotTable::grant(const SlotOwner& owner, const Cost& cost) {
+std::optional<SlotNo> SlotTable::grant(const SlotOwner& owner, const Cost& cost,
+                                       const Preference& preference) {
     MR_CHECK(!find(owner), "a session holds at most one slot");
     if (free() == 0)
         return std::nullopt;
     std::optional<SlotNo> chosen;
-    for (std::uint32_t no = 0; no < limit_; ++no) {
-        if (slots_[no].owner)
-            continue;
-        if (!chosen || slots_[no].engine == EngineState::ready)
+    std::pair<std::int64_t, bool> best;
+    for (std::uint32_t no = 0; no < slots_.size(); ++no) {
+        const Slot& slot = slots_[no];
+        const std::pair rank{preference ? preference(slot) : 0, slot.engine == EngineState::ready};
+        if (!slot.owner && (!chosen || rank > best)) {
             chosen = SlotNo{no};
-        if (slots_[no].engine == EngineState::ready)
-            break;
+            best = rank;
+        }
     }
     MR_CHECK(chosen.has_value(), "fewer reserved slots than slots means that one is free");
     Slot& slot = slots_[chosen->value];
@@ -73,6 +75,20 @@ void SlotTable::resize(std::uint32_t slots) {
     // back.
     if (slots_.size() < limit_)
         slots_.resize(limit_);
+}
+
+std::vector<Seat> SlotTable::seats() const {
+    std::vector<Seat> seats;
+    for (const Slot& slot : slots_)
+        seats.push_back({slot.place, slot.owner.has_value()});
+    return seats;
+}
+
+std::vector<Place> SlotTable::seated() const {
+    std::vector<Place> places;
+    for (const Slot& slot : slots_)
+        places.push_back(slot.seated);
+    return places;
 }
 
 std::uint32_t SlotTable::reserved() const {

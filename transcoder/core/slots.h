@@ -14,12 +14,14 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <optional>
 #include <vector>
 
 #include "common/base/ids.h"
 #include "common/domain/capacity.h"
+#include "transcoder/core/gpu_board.h"
 #include "transcoder/core/transcoder_core.h"
 
 namespace millrace::transcoder {
@@ -39,6 +41,8 @@ struct Slot {
     bool releasing = false;
     std::deque<TaskRef> queue;  // receiving, waiting, running; the head is the one that runs
     EngineState engine = EngineState::ready;
+    Place place;   // where its sessions belong
+    Place seated;  // where its engine is, or comes up
 };
 
 class SlotTable {
@@ -50,8 +54,12 @@ public:
     [[nodiscard]] const Slot& at(SlotNo slot) const { return slots_.at(slot.value); }
     [[nodiscard]] bool valid(SlotNo slot) const { return slot.value < slots_.size(); }
 
-    // A free slot for this session, those with a ready engine first; nothing when all are taken.
-    std::optional<SlotNo> grant(const SlotOwner& owner, const Cost& cost);
+    // More is better.
+    using Preference = std::function<std::int64_t(const Slot&)>;
+    // A free slot for this session: the preferred ones, of these those with a ready engine; nothing when
+    // all are taken.
+    std::optional<SlotNo> grant(const SlotOwner& owner, const Cost& cost,
+                                const Preference& preference = {});
     // The session asked again for what it had released or still holds.
     void keep(SlotNo slot) { slots_.at(slot.value).releasing = false; }
     // What the session turned out to cost, whether or not there is room for it: who holds a slot keeps
@@ -65,7 +73,14 @@ public:
     bool dequeue(SlotNo slot, TaskRef task);
     void set_engine(SlotNo slot, EngineState state) { slots_.at(slot.value).engine = state; }
 
+    void place(SlotNo slot, Place where) { slots_.at(slot.value).place = where; }
+    void seat(SlotNo slot, Place where) { slots_.at(slot.value).seated = where; }
+    [[nodiscard]] std::vector<Seat> seats() const;
+    [[nodiscard]] std::vector<Place> seated() const;
+
     void resize(std::uint32_t slots);
+    // Of the slots there are, those that may be granted; also none.
+    void offer(std::uint32_t slots) { limit_ = slots; }
     [[nodiscard]] std::uint32_t size() const { return limit_; }
     [[nodiscard]] std::uint32_t reserved() const;
     [[nodiscard]] std::uint32_t free() const;

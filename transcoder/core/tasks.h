@@ -31,12 +31,16 @@ struct Task {
     SlotNo slot;
     TaskStage stage = TaskStage::receiving;
     TimePoint accepted_at;
-    bool source_open = true;  // more of its source is to come
-    TimePoint received_at;    // the end of it
-    TimePoint deadline;       // the segment's, as far as we know it
-    TimePoint tell_at;        // next TaskProgress at the latest; waiting and running
-    TimePoint engine_seen;    // last sign of the engine; running
-    bool taken_up = false;    // by the engine: what it does from here on is the segment's doing
+    bool source_open = true;   // more of its source is to come
+    TimePoint received_at;     // the end of it
+    TimePoint deadline;        // the segment's, as far as we know it
+    TimePoint tell_at;         // next TaskProgress at the latest; waiting and running
+    TimePoint engine_seen;     // last sign of the engine; running
+    bool taken_up = false;     // by the engine: what it does from here on is the segment's doing
+    Place gpu;                 // that the engine may use; running
+    bool without_gpu = false;  // one failed it: made once more by the CPU
+    Place suspect;             // a GPU whose engine crashed or hung over it; the CPU is to tell
+    bool handed_out = false;   // some of its renditions
     Duration media_done{0};
     Duration media_total{0};
     std::int64_t frames = 0;

@@ -61,6 +61,14 @@ void TranscoderCore::engine_failed(SlotNo slot, TaskRef task, const Error& probl
     impl_->work(now, [&](Work& work) { work.engine_failed(slot, task, problem, crashed, now); });
 }
 
+void TranscoderCore::engine_rendition(SlotNo slot, TaskRef task, TimePoint now) {
+    impl_->work(now, [&](Work& work) { work.engine_rendition(slot, task); });
+}
+
+void TranscoderCore::engine_without_gpu(SlotNo slot, const std::string& why, TimePoint now) {
+    impl_->work(now, [&](Work& work) { work.engine_without_gpu(slot, why, now); });
+}
+
 void TranscoderCore::engine_lost(SlotNo slot, TimePoint now) {
     impl_->work(now, [&](Work& work) { work.engine_lost(slot); });
 }
@@ -91,6 +99,10 @@ Effects TranscoderCore::take_effects() {
 
 CoreStatus TranscoderCore::status() const {
     return impl_->status();
+}
+
+std::vector<Place> TranscoderCore::places() const {
+    return impl_->places();
 }
 
 bool TranscoderCore::ready() const {

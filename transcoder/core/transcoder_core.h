@@ -11,6 +11,8 @@
 // slot.
 // - After a change of epoch nothing of the old one is sent: held tasks of the old epoch are
 // cancelled.
+// - A task that a GPU failed is begun once more without one, and nobody else hears of it; see
+//   gpu_board.h for who gets which GPU.
 // - Draining: no new slot, running and waiting tasks are finished, then Exit; after drain_timeout
 // Exit anyway.
 // - Deterministic: same calls with the same times, same effects.
@@ -44,6 +46,18 @@ struct SlotNo {
     auto operator<=>(const SlotNo&) const = default;
 };
 
+// Which of the GPUs that sessions may use; index into CoreConfig::gpus.
+struct GpuNo {
+    std::uint32_t value = 0;
+    auto operator<=>(const GpuNo&) const = default;
+};
+// The GPU that a slot's engine has; none: the CPU does everything.
+using Place = std::optional<GpuNo>;
+
+struct GpuEntry {
+    std::optional<std::uint32_t> sessions_max;  // at once; none: no limit of its own
+};
+
 struct OrchestratorEntry {
     std::string address;    // HOST:PORT of its control lane
     bool enrolled = false;  // its key is known and ours was accepted before: no token needed
@@ -61,6 +75,7 @@ struct CoreConfig {
     Capabilities capabilities;
     Cost capacity;
     std::vector<Device> devices;
+    std::vector<GpuEntry> gpus;  // those whose trial went well; empty: the CPU does everything
     std::map<std::string, std::string> labels;
     std::optional<SignerKey> signer;  // the shell signs TaskFinished with it
     std::vector<OrchestratorEntry> orchestrators;
@@ -130,7 +145,23 @@ struct StartEngine {
     TaskRef task;
     Dispatch dispatch;
     std::uint32_t threads = 1;  // this session's share of the machine
+    Place gpu;           // that the engine may use; its source is kept: it may be started again
+    bool again = false;  // with what of its source was fed to the engine that failed
     bool operator==(const StartEngine&) const = default;
+};
+// The slot's engine has no task: replace it by one with this GPU, or with none. engine_ready follows,
+// once in all where one was to come already.
+struct SeatEngine {
+    SlotNo slot;
+    Place gpu;
+    bool operator==(const SeatEngine&) const = default;
+};
+// For logs and metrics.
+struct GpuFailed {
+    GpuNo gpu;
+    std::string reason;
+    bool quarantined = false;  // from now on, by this failure
+    bool operator==(const GpuFailed&) const = default;
 };
 // Stop the slot's engine (kill and replace it if it does not obey at once). The shell answers with
 // one engine_ready, however the engine ended; until then the slot's next task waits.
@@ -171,8 +202,8 @@ struct Exit {
 };
 
 using Effect = std::variant<OpenControl, OpenPayload, CloseLanes, SendControl, SendPayload,
-                            ExpectSource, StartEngine, StopEngine, DropTask, RememberOrchestrator,
-                            LinkChanged, TaskEnded, Exit>;
+                            ExpectSource, StartEngine, StopEngine, SeatEngine, GpuFailed, DropTask,
+                            RememberOrchestrator, LinkChanged, TaskEnded, Exit>;
 using Effects = std::vector<Effect>;
 
 // What the transport says about a control lane. `foreign`: something answers there, but not the
@@ -188,6 +219,12 @@ struct OrchestratorLinkStatus {
     Epoch epoch;
     double rtt_ms = 0;
 };
+struct GpuStatus {
+    std::uint32_t sessions = 0;
+    std::uint64_t failures = 0;  // since start
+    std::string quarantine;      // why it is in; empty: it is not
+    bool operator==(const GpuStatus&) const = default;
+};
 struct CoreStatus {
     std::vector<OrchestratorLinkStatus> orchestrators;
     std::uint32_t slots = 0;
@@ -195,6 +232,7 @@ struct CoreStatus {
     std::uint32_t tasks_active = 0;  // running in an engine
     std::uint32_t tasks_waiting = 0;
     bool draining = false;
+    std::vector<GpuStatus> gpus;  // as CoreConfig::gpus
 };
 
 class TranscoderCore {
@@ -228,10 +266,16 @@ public:
                          const SeamContext& seam, TimePoint now);
     void engine_failed(SlotNo slot, TaskRef task, const Error& problem, bool crashed,
                        TimePoint now);
+    // A rendition is on its way: the task cannot be begun anew here.
+    void engine_rendition(SlotNo slot, TaskRef task, TimePoint now);
     // An engine died while it had no task.
     void engine_lost(SlotNo slot, TimePoint now);
-    // A replaced engine can take work again: once after each StopEngine, crash and engine_lost.
-    // Engines count as ready from the start; the shell holds a StartEngine until its engine is up.
+    // One does not come up, or died idle, because its GPU fails it. May be said again and again.
+    void engine_without_gpu(SlotNo slot, const std::string& why, TimePoint now);
+    // A replaced engine can take work again: once after each StopEngine, crash, SeatEngine and
+    // engine_lost (several of them that meet are answered by one).
+    // Engines without a GPU count as ready from the start, the shell holds a StartEngine until they are
+    // up; one with a GPU, which takes seconds to open, is said to be ready at the start, too.
     void engine_ready(SlotNo slot, TimePoint now);
 
     // SIGTERM, or the operator: Leaving first, then what runs and waits is finished, then Goodbye
@@ -243,6 +287,8 @@ public:
     [[nodiscard]] Effects take_effects();
 
     [[nodiscard]] CoreStatus status() const;
+    // Of each slot's engine: where it is, or is to be once it has been replaced.
+    [[nodiscard]] std::vector<Place> places() const;
     [[nodiscard]] bool ready() const;  // joined somewhere and not draining
     void check_invariants() const;
 

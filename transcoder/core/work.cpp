@@ -30,7 +30,21 @@ std::string outcome_of(ErrorKind kind) {
 }  // namespace
 
 Work::Work(const CoreConfig& config, Outbox& outbox)
-    : config_(config), outbox_(outbox), slots_(config.slots) {}
+    : config_(config),
+      outbox_(outbox),
+      slots_wanted_(config.slots),
+      board_(config.gpus),
+      slots_(config.slots) {
+    slots_.offer(board_.offered(slots_wanted_));
+    const std::vector<Place> places = board_.seat(slots_.seats());
+    for (std::uint32_t no = 0; no < places.size(); ++no) {
+        const SlotNo slot{no};
+        slots_.place(slot, places[no]);
+        slots_.seat(slot, places[no]);
+        if (places[no])
+            slots_.set_engine(slot, EngineState::replacing);
+    }
+}
 
 // ---- slots
 
@@ -50,13 +64,18 @@ void Work::reserve(OrchestratorIndex from, const Reserve& wish, bool draining) {
         outbox_.tell(from, SlotGranted{wish.reservation, wish.session, slots_.free()});
         return;
     }
+    if (board_.any() && !board_.any_ready())
+        return refuse(from, wish, SlotRefusal::device, "all GPUs are in quarantine");
     if (slots_.free() == 0)
         return refuse(from, wish, SlotRefusal::no_free_slot, "every slot is taken");
     // An idle transcoder takes a session whatever its cost; the orchestrator thinks likewise.
     const bool idle = slots_.load() == Cost{};
     if (!idle && !fits(wish.cost, config_.capacity - slots_.load(), config_.capacity))
         return refuse(from, wish, SlotRefusal::cost, "the session costs more than is left here");
-    (void)slots_.grant(owner, wish.cost);
+    const std::vector<Seat> seats = slots_.seats();
+    (void)slots_.grant(owner, wish.cost, [&](const Slot& slot) {
+        return slot.place ? 1 + board_.headroom(*slot.place, seats) : 0;
+    });
     outbox_.tell(from, SlotGranted{wish.reservation, wish.session, slots_.free()});
 }
 
@@ -168,6 +187,7 @@ void Work::renditions_sent(TaskRef ref, TimePoint now) {
 // ---- engines
 
 void Work::start_next(SlotNo no, TimePoint now) {
+    move_engine(no);
     const Slot& slot = slots_.at(no);
     if (slot.engine != EngineState::ready || slot.queue.empty())
         return;
@@ -178,7 +198,9 @@ void Work::start_next(SlotNo no, TimePoint now) {
     slots_.set_engine(no, EngineState::busy);
     task->stage = TaskStage::running;
     task->engine_seen = now;
-    outbox_.effect(StartEngine{no, task->ref, task->dispatch, threads()});
+    task->gpu = slot.seated;
+    outbox_.effect(StartEngine{no, task->ref, task->dispatch, threads(), task->gpu,
+                               /*again=*/task->without_gpu});
     progress(*task, now);
 }
 
@@ -234,7 +256,14 @@ void Work::engine_finished(SlotNo slot, TaskRef ref, const TranscodeReport& repo
     slots_.dequeue(slot, ref);
     task->finished_at = now;
     progress(*task, now);
+    if (const Place gpu = std::exchange(task->suspect, {}))
+        gpu_failed(*gpu, slot, "an engine crashed or hung over a segment that the CPU made", now);
     start_next(slot, now);
+}
+
+void Work::engine_rendition(SlotNo slot, TaskRef ref) {
+    if (Task* task = running_in(slot, ref))
+        task->handed_out = true;
 }
 
 void Work::engine_failed(SlotNo slot, TaskRef ref, const Error& problem, bool crashed,
@@ -243,7 +272,22 @@ void Work::engine_failed(SlotNo slot, TaskRef ref, const Error& problem, bool cr
     if (task == nullptr)
         return;
     slots_.set_engine(slot, crashed ? EngineState::replacing : EngineState::ready);
-    fail(*task, problem, crashed && task->taken_up, now);
+    const Place gpu = task->gpu;
+    const bool device = problem.kind == ErrorKind::device;
+    const bool again = (device || crashed) && begin_again(*task, now);
+    if (gpu && device)
+        gpu_failed(*gpu, slot, problem.message, now);
+    else if (gpu && again)
+        task->suspect = gpu;
+    if (!again)
+        fail(*task, problem, crashed && task->taken_up && !device, now);
+}
+
+void Work::engine_without_gpu(SlotNo slot, const std::string& why, TimePoint now) {
+    if (!slots_.valid(slot) || !slots_.at(slot).seated)
+        return;
+    engine_lost(slot);
+    gpu_failed(*slots_.at(slot).seated, slot, why, now);
 }
 
 void Work::engine_lost(SlotNo slot) {
@@ -256,6 +300,62 @@ void Work::engine_ready(SlotNo slot, TimePoint now) {
         return;
     slots_.set_engine(slot, EngineState::ready);
     start_next(slot, now);
+}
+
+// ---- GPUs
+
+void Work::resize(std::uint32_t slots) {
+    slots_wanted_ = std::clamp<std::uint32_t>(slots, 1, kSlotsMax);
+    slots_.resize(slots_wanted_);
+    reseat();
+}
+
+void Work::reseat() {
+    if (!board_.any())
+        return;
+    slots_.offer(board_.offered(slots_wanted_));
+    const std::vector<Place> places = board_.seat(slots_.seats());
+    for (std::uint32_t no = 0; no < places.size(); ++no) {
+        slots_.place(SlotNo{no}, places[no]);
+        move_engine(SlotNo{no});
+    }
+}
+
+void Work::move_engine(SlotNo no) {
+    const Slot& slot = slots_.at(no);
+    if (slot.engine == EngineState::busy)
+        return;
+    const Task* head = slot.queue.empty() ? nullptr : tasks_.find(slot.queue.front());
+    const Place wanted = head != nullptr && head->without_gpu ? Place{} : slot.place;
+    if (wanted == slot.seated)
+        return;
+    slots_.seat(no, wanted);
+    slots_.set_engine(no, EngineState::replacing);
+    outbox_.effect(SeatEngine{no, wanted});
+}
+
+void Work::gpu_failed(GpuNo gpu, std::optional<SlotNo> over, const std::string& why,
+                      TimePoint now) {
+    const bool quarantined = board_.failed(gpu, why, now);
+    outbox_.effect(GpuFailed{gpu, why, quarantined});
+    if (over && !quarantined && slots_.at(*over).place == gpu)
+        if (const Place other = board_.instead_of(gpu, slots_.seats()))
+            slots_.place(*over, other);
+    reseat();
+}
+
+bool Work::begin_again(Task& task, TimePoint now) {
+    if (!task.gpu || task.handed_out)
+        return false;
+    task.without_gpu = true;
+    task.gpu.reset();
+    task.stage = TaskStage::waiting;
+    task.taken_up = false;
+    task.media_done = Duration{0};
+    task.frames = 0;
+    progress(task, now);
+    start_next(task.slot, now);
+    return true;
 }
 
 // ---- ends
@@ -349,11 +449,23 @@ std::optional<TimePoint> Work::next_deadline() const {
     return next;
 }
 
+bool Work::hung_on_gpu(Task& task, TimePoint now) {
+    const Place gpu = task.gpu;
+    if (!gpu || task.handed_out)
+        return false;
+    slots_.set_engine(task.slot, EngineState::replacing);
+    outbox_.effect(StopEngine{task.slot, task.ref});
+    task.suspect = gpu;
+    return begin_again(task, now);
+}
+
 void Work::expire(Task& task, TimePoint now) {
     const TimePoint silent = task.engine_seen + config_.engine_silence;
     if (silent_matters(task) && now >= silent) {
         // A loop without an end costs an engine just as a crash does.
         const bool suspect = task.taken_up && now <= silent + kTimerLateMax;
+        if (suspect && hung_on_gpu(task, now))
+            return;
         return fail(task, error(ErrorKind::timeout, "the engine made no progress"), suspect, now);
     }
     if (now >= task.deadline)
@@ -375,6 +487,7 @@ void Work::advance_to(TimePoint now) {
 
 void Work::check_invariants() const {
     slots_.check_invariants();
+    board_.check_invariants(slots_.seats());
     for (const auto& [ref, task] : tasks_.all()) {
         const Slot& slot = slots_.at(task.slot);
         const auto times = std::count(slot.queue.begin(), slot.queue.end(), ref);
@@ -391,6 +504,7 @@ void Work::check_invariants() const {
         const Task* head = slot.queue.empty() ? nullptr : tasks_.find(slot.queue.front());
         const bool runs = head != nullptr && head->stage == TaskStage::running;
         MR_CHECK((slot.engine == EngineState::busy) == runs, "an engine is busy with the head");
+        MR_CHECK(!runs || !head->without_gpu || !head->gpu, "who was failed by a GPU gets none");
         MR_CHECK(slot.engine != EngineState::ready || head == nullptr ||
                      head->stage != TaskStage::waiting,
                  "no task waits for a ready engine");

@@ -11,6 +11,11 @@
 //   Why only after the last: before, it may have nothing to work on.
 // - A crash or silence after the engine took the task up makes the segment a suspect; before that it
 //   says nothing about it.
+// - A task whose GPU fails, and one over which an engine with a GPU crashes or hangs, is begun once
+//   more without a GPU, unless a rendition has left. What the CPU then finishes was the GPU's failure;
+//   what crashes the CPU's engine too is the segment's, and said.
+//   Why: a driver in trouble must not make good segments poison, nor cost them attempts.
+// - An engine is moved to another GPU between two tasks.
 // - A task's threads follow the sessions on the machine: alone it gets all cores, on a full machine
 //   one.
 // - TaskFinished is said when every rendition is on the payload lane, not before.
@@ -62,7 +67,9 @@ public:
     void engine_finished(SlotNo slot, TaskRef ref, const TranscodeReport& report,
                          const SeamContext& seam, TimePoint now);
     void engine_failed(SlotNo slot, TaskRef ref, const Error& problem, bool crashed, TimePoint now);
+    void engine_rendition(SlotNo slot, TaskRef ref);
     void engine_lost(SlotNo slot);
+    void engine_without_gpu(SlotNo slot, const std::string& why, TimePoint now);
     void engine_ready(SlotNo slot, TimePoint now);
 
     // The link broke: what was still being received is lost, the rest is held.
@@ -73,12 +80,15 @@ public:
     void void_all(OrchestratorIndex which, TimePoint now);
     void stop_everything(TimePoint now);
 
-    void resize(std::uint32_t slots) { slots_.resize(slots); }
+    void resize(std::uint32_t slots);
+    // Every slot where the board wants it, as far as its engine has no task.
+    void reseat();
     void advance_to(TimePoint now);
     [[nodiscard]] std::optional<TimePoint> next_deadline() const;
 
     [[nodiscard]] const SlotTable& slots() const { return slots_; }
     [[nodiscard]] const TaskTable& tasks() const { return tasks_; }
+    [[nodiscard]] std::vector<GpuStatus> gpus() const { return board_.status(slots_.seats()); }
     void check_invariants() const;
 
 private:
@@ -91,6 +101,11 @@ private:
     void refuse(OrchestratorIndex from, const Reserve& wish, SlotRefusal reason,
                 std::string detail);
     void start_next(SlotNo slot, TimePoint now);
+    void move_engine(SlotNo slot);
+    void gpu_failed(GpuNo gpu, std::optional<SlotNo> over, const std::string& why, TimePoint now);
+    // False where it cannot be.
+    bool begin_again(Task& task, TimePoint now);
+    bool hung_on_gpu(Task& task, TimePoint now);
     void progress(Task& task, TimePoint now);
     void expire(Task& task, TimePoint now);
     // Stops its engine if it runs, takes it out of its queue, drops it, starts what comes next.
@@ -100,6 +115,8 @@ private:
 
     const CoreConfig& config_;
     Outbox& outbox_;
+    std::uint32_t slots_wanted_;  // before what GPUs allow
+    GpuBoard board_;
     SlotTable slots_;
     TaskTable tasks_;
 };

@@ -39,10 +39,13 @@ json to_json(const GpuRecord& record) {
                           {"name", stage.name},
                           {"works", stage.works},
                           {"reason", stage.reason}});
-    return {{"state", to_string(record.state)},
-            {"reason", record.reason.empty() ? json(nullptr) : json(record.reason)},
-            {"sessions_max", or_null(record.gpu.sessions_max)},
-            {"stages", std::move(stages)}};
+    json entry{{"state", to_string(record.state)},
+               {"reason", record.reason.empty() ? json(nullptr) : json(record.reason)},
+               {"sessions_max", or_null(record.gpu.sessions_max)},
+               {"stages", std::move(stages)}};
+    if (record.use)
+        entry.update({{"sessions", record.use->sessions}, {"failures", record.use->failures}});
+    return entry;
 }
 
 }  // namespace millrace::gpu

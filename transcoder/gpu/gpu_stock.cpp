@@ -16,7 +16,19 @@ std::string in_words(const Chosen& gpu) {
 GpuRecord record_of(Chosen gpu, Trial trial) {
     const std::string reason = trial.reason();
     const GpuState state = reason.empty() ? GpuState::ready : GpuState::unusable;
-    return {std::move(gpu), std::move(trial), state, reason};
+    return {std::move(gpu), std::move(trial), state, reason, {}};
+}
+
+std::optional<std::uint32_t> sessions_max(const Stock& stock) {
+    std::uint32_t sum = 0;
+    for (const GpuRecord& record : stock) {
+        if (record.state != GpuState::ready)
+            continue;
+        if (!record.gpu.sessions_max)
+            return std::nullopt;
+        sum += *record.gpu.sessions_max;
+    }
+    return sum;
 }
 
 Result<Stock> checked(Stock stock) {

@@ -4,6 +4,8 @@
 // Thread: take_stock() where one may wait (seconds for each GPU); values otherwise.
 
 #include <array>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,17 +15,25 @@
 namespace millrace::gpu {
 
 enum class GpuState : std::uint8_t {
-    ready,     // its trial went well
-    unusable,  // it did not
+    ready,        // its trial went well
+    unusable,     // it did not
+    quarantined,  // it did, but sessions failed on it
 };
-inline constexpr std::array<std::string_view, 2> kGpuStates{"ready", "unusable"};
+inline constexpr std::array<std::string_view, 3> kGpuStates{"ready", "unusable", "quarantined"};
 [[nodiscard]] std::string_view to_string(GpuState state);
+
+// By sessions of a running transcoder.
+struct GpuUse {
+    std::uint32_t sessions = 0;
+    std::uint64_t failures = 0;  // since start
+};
 
 struct GpuRecord {
     Chosen gpu;
     Trial trial;
     GpuState state = GpuState::ready;
-    std::string reason;  // of a state that is not ready
+    std::string reason;         // of a state that is not ready
+    std::optional<GpuUse> use;  // none: nobody runs on it
 };
 
 using Stock = std::vector<GpuRecord>;
@@ -32,6 +42,8 @@ using Stock = std::vector<GpuRecord>;
 [[nodiscard]] std::string in_words(const Chosen& gpu);
 
 [[nodiscard]] GpuRecord record_of(Chosen gpu, Trial trial);
+// Sessions that the ready ones have room for; none: one of them has no limit.
+[[nodiscard]] std::optional<std::uint32_t> sessions_max(const Stock& stock);
 // The error (device) names what is missing: no driver, no such GPU, or none of them usable.
 [[nodiscard]] Result<Stock> checked(Stock stock);
 // Finds and tries them.

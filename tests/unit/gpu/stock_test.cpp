@@ -62,4 +62,24 @@ TEST_CASE("a record as JSON tells each stage", "[gpu][stock]") {
     CHECK(to_json(broken(0))["reason"] == "the trial hung");
 }
 
+TEST_CASE("limits bind together, unless one that is ready has none", "[gpu][stock]") {
+    GpuRecord two = usable(0);
+    two.gpu.sessions_max = 2;
+    GpuRecord five = usable(1);
+    five.gpu.sessions_max = 5;
+    CHECK(sessions_max({two, five}) == 7U);
+    CHECK(sessions_max({two, broken(3)}) == 2U);
+    CHECK_FALSE(sessions_max({two, usable(1)}));
+}
+
+TEST_CASE("of a GPU in use its record tells how", "[gpu][stock]") {
+    GpuRecord record = usable(1);
+    CHECK_FALSE(to_json(record).contains("sessions"));
+    record.use = {3, 1};
+    record.state = GpuState::quarantined;
+    CHECK(to_json(record)["sessions"] == 3);
+    CHECK(to_json(record)["failures"] == 1);
+    CHECK(to_json(record)["state"] == "quarantined");
+}
+
 }  // namespace millrace::gpu

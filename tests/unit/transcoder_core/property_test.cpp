@@ -2,7 +2,9 @@
 // over-granted, engines get one task at a time and in order, nothing is said to an epoch that is
 // over, and every task ends once.
 
+#include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "common/base/rng.h"
@@ -57,6 +59,10 @@ private:
         CoreConfig config = a_config(1 + static_cast<std::uint32_t>(rng_.below(3)), orchestrators_);
         config.seed = seed;
         slots_ = config.slots;
+        for (std::uint64_t gpus = rng_.below(3); gpus > 0; --gpus)
+            config.gpus.push_back({rng_.chance(0.5)
+                                       ? std::optional<std::uint32_t>(1 + rng_.below(2))
+                                       : std::nullopt});
         return config;
     }
 
@@ -146,11 +152,18 @@ private:
                     break;
                 }
                 reported_.insert({slot, task});
-                core_.engine_failed(slot, task, error(ErrorKind::internal, "x"), rng_.chance(0.5),
-                                    now_);
+                if (rng_.chance(0.2))
+                    core_.engine_rendition(slot, task, now_);
+                const bool device = rng_.chance(0.3);
+                core_.engine_failed(slot, task,
+                                    error(device ? ErrorKind::device : ErrorKind::internal, "x"),
+                                    device || rng_.chance(0.5), now_);
                 break;
             }
             case 17:
+                if (rng_.chance(0.05))
+                    core_.engine_without_gpu(SlotNo{static_cast<std::uint32_t>(rng_.below(4))}, "x",
+                                             now_);
                 for (std::uint32_t slot = 0; slot < 4; ++slot)
                     core_.engine_ready(SlotNo{slot}, now_);
                 if (rng_.chance(0.05)) {
@@ -201,8 +214,26 @@ private:
         busy_[start.slot] = start.task;
         const std::string& name = start.dispatch.segment.session.value;
         auto& last = last_started_[{start.task.orchestrator, name}];
-        REQUIRE(last < order_[start.task]);
+        REQUIRE((last < order_[start.task] || (start.again && last == order_[start.task])));
+        REQUIRE((!start.again || again_.insert(start.task).second));  // once
+        REQUIRE((!start.again || !start.gpu));
+        REQUIRE((!start.gpu || !quarantined_.contains(start.gpu->value)));
+        REQUIRE(start.gpu == seat(start.slot));
         last = order_[start.task];
+    }
+    void look(const GpuFailed& failed) {
+        if (failed.quarantined)
+            REQUIRE(quarantined_.insert(failed.gpu.value).second);
+    }
+    void look(const SeatEngine& moved) {
+        const SlotNo slot = moved.slot;
+        REQUIRE((!busy_.contains(slot) || reported_.contains({slot, busy_[slot]})));
+        seat(slot) = moved.gpu;
+    }
+    // A slot that was not there at the start begins without a GPU.
+    Place& seat(SlotNo slot) {
+        seats_.resize(std::max<std::size_t>(seats_.size(), slot.value + 1));
+        return seats_[slot.value];
     }
     void look(const StopEngine& stop) {
         REQUIRE(busy_.contains(stop.slot));
@@ -225,6 +256,9 @@ private:
     std::set<TaskRef> open_;
     std::map<SlotNo, TaskRef> busy_;                 // until stopped, or replaced by the next
     std::set<std::pair<SlotNo, TaskRef>> reported_;  // ends that engines reported
+    std::vector<Place> seats_ = core_.places();
+    std::set<std::uint32_t> quarantined_;
+    std::set<TaskRef> again_;
     std::map<TaskRef, std::uint64_t> order_;
     std::map<std::pair<OrchestratorIndex, std::string>, std::uint64_t> last_started_;
     std::uint64_t expected_ = 0;

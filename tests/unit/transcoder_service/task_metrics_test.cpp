@@ -21,7 +21,7 @@ TEST_CASE("tasks are counted by outcome, and those that were refused were never 
     CHECK(has(page, R"(millrace_transcoder_tasks_total{outcome="bad_input"} 1)"));
     CHECK(has(page, R"(millrace_transcoder_tasks_total{outcome="failed"} 1)"));
     CHECK(has(page, R"(millrace_transcoder_tasks_total{outcome="cancelled"} 1)"));
-    CHECK(page.find("refused") == std::string::npos);
+    CHECK(page.find(R"(outcome="refused")") == std::string::npos);
 }
 
 TEST_CASE("what an engine made is counted in frames, pixels and seconds", "[transcoder][metrics]") {
@@ -83,6 +83,32 @@ TEST_CASE("of a GPU there is a series for what it tells, and none for what it no
     page = metrics.exposition({});
     CHECK(page.find("gpu_utilization_ratio{") == std::string::npos);
     CHECK(has(page, R"(millrace_transcoder_gpu_encoder_sessions{gpu="1"} 3)"));
+}
+
+TEST_CASE("of a GPU in use its state, sessions and failures are told, and who decoded what",
+          "[transcoder][metrics][gpu]") {
+    TaskMetrics metrics("1.2.3");
+    gpu::GpuRecord record;
+    record.gpu.index = 1;
+    record.state = gpu::GpuState::quarantined;
+    record.use = {2, 3};
+    gpu::Reading reading;
+    reading.index = 1;
+    for (int page = 0; page < 2; ++page) {  // a total is none that forgets
+        metrics.gpus({reading});
+        metrics.gpu_states({record});
+    }
+    metrics.decoded(DecodedBy::gpu, 50);
+    metrics.decoded(DecodedBy::format, 0);
+    const std::string page = metrics.exposition({});
+    CHECK(has(page, R"(millrace_transcoder_gpu_state{gpu="1",state="quarantined"} 1)"));
+    CHECK(has(page, R"(millrace_transcoder_gpu_state{gpu="1",state="ready"} 0)"));
+    CHECK(has(page, R"(millrace_transcoder_gpu_sessions{gpu="1"} 2)"));
+    CHECK(has(page, R"(millrace_transcoder_gpu_failures_total{gpu="1"} 3)"));
+    CHECK(has(page, R"(millrace_transcoder_gpu_segments_total{decoded="gpu"} 1)"));
+    CHECK(has(page, R"(millrace_transcoder_gpu_segments_total{decoded="format"} 1)"));
+    CHECK(has(page, R"(millrace_transcoder_gpu_segments_total{decoded="failed"} 0)"));
+    CHECK(has(page, "millrace_transcoder_gpu_downloads_total 50"));
 }
 
 }  // namespace millrace::transcoder
