@@ -8,6 +8,7 @@
 #include "common/runtime/log.h"
 #include "transcoder/commands/bench.h"
 #include "transcoder/commands/devices.h"
+#include "transcoder/commands/self_test.h"
 #include "transcoder/commands/transcode.h"
 #include "transcoder/commands/verify_receipt.h"
 #include "transcoder/engine/engine_main.h"
@@ -24,7 +25,8 @@ int run_command(const TranscoderConfig& config) {
         case TranscoderCommand::run:
             return millrace::transcoder::run(config);
         case TranscoderCommand::devices:
-            return millrace::transcoder::run_devices(config.json);
+            return config.self_test ? millrace::transcoder::run_self_test(config.json)
+                                    : millrace::transcoder::run_devices(config.json);
         case TranscoderCommand::transcode: {
             constexpr int kThreads = 1;  // as in an engine: the same bytes
             return millrace::transcoder::run_transcode({config.inputs, config.ladder,
@@ -57,7 +59,7 @@ int main(int argc, char** argv) {
     if (argc > 1 && std::string_view(argv[1]) == engine::kEngineArgument)
         engine::engine_main(argc, argv);
     if (argc > 1 && std::string_view(argv[1]) == millrace::gpu::kTrialArgument)
-        millrace::gpu::trial_main();
+        millrace::gpu::trial_main(argc, argv);
     const auto setup =
         millrace::config::read_transcoder_config(millrace::config::invocation_of(argc, argv));
     if (!setup.config)

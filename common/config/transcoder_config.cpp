@@ -196,6 +196,10 @@ Command Table::run() {
 Command Table::devices() {
     Command command{"devices", "what this machine can do, and why not", {}};
     command.flags.push_back(toggle_flag({"json", "", "answer as JSON", ""}, config.json));
+    command.flags.push_back(toggle_flag(
+        {"self-test", "",
+         "try everything on each GPU and print a report for an issue, within a minute", ""},
+        config.self_test));
     add_log_flags(command.flags, config.log);
     return command;
 }

@@ -56,6 +56,9 @@ struct TranscoderConfig {
     // devices, transcode, verify-receipt, bench
     bool json = false;
 
+    // devices
+    bool self_test = false;
+
     // verify-receipt
     std::string receipt;                // FILE, or - for stdin
     std::optional<SignerKey> expected;  // --key; else that of data_dir where it is given

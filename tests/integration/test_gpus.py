@@ -53,6 +53,27 @@ class Gpus(ClusterCase):
         self.assertIn("libnvcuvid.so.1", stages["decode", "h264"]["reason"])
         self.assertIn("libnvidia-encode.so.1", stages["encode", "h264_nvenc"]["reason"])
 
+    def test_a_self_test_without_a_gpu_says_so_and_fails(self):
+        if ctypes.util.find_library("nvidia-ml") is not None:
+            self.skipTest("this machine has NVIDIA's driver")
+        done = run_to_end([binary("transcoder"), "devices", "--self-test"], environment={})
+        self.assertEqual(done.returncode, 75, done)
+        self.assertIn("self-test: no GPU: NVIDIA's driver is not installed", done.stdout)
+
+    def test_a_self_test_compares_whole_segments_and_tells_a_fault_from_what_a_card_lacks(self):
+        done = run_to_end([binary("transcoder"), "devices", "--self-test", "--json"], environment=self.decoding, within=120)
+        self.assertEqual(done.returncode, 0, done)
+        report = json.loads(done.stdout)
+        stages = {(s["kind"], s["name"]): s for s in report["gpus"][0]["stages"]}
+        self.assertTrue(stages["pipeline", "vp9"]["works"], stages)
+        self.assertEqual(stages["pipeline", "h264"]["reason"], "not tried: no decoder")  # of the fake
+        self.assertIn(("kernel", "nv12"), stages)
+        done = run_to_end([binary("transcoder"), "devices", "--self-test"], environment=self.decoding | {"CUDA_FAKE": "dies@GPU-bbbb"},
+                          within=120)
+        self.assertEqual(done.returncode, 75, done)
+        self.assertRegex(done.stdout, r"self-test: GPU 0 .*: holds")
+        self.assertRegex(done.stdout, r"self-test: GPU 1 .*: FAILS: pipeline vp9: .*decoding on the GPU")
+
     def refused(self, selection, environment):
         done = run_to_end([binary("transcoder"), "--orch-addr", "127.0.0.1:1", "--data-dir", self.data_dir, "--nvidia", selection],
                           environment=environment)

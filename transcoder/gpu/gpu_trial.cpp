@@ -16,8 +16,7 @@ using nlohmann::json;
 constexpr std::size_t kStagesMax = 64;
 
 std::optional<GpuStageKind> kind_of(std::string_view name) {
-    for (const auto kind : {GpuStageKind::context, GpuStageKind::transfer, GpuStageKind::decode,
-                            GpuStageKind::scale, GpuStageKind::encode})
+    for (const auto kind : media::kGpuStageKinds)
         if (media::to_string(kind) == name)
             return kind;
     return std::nullopt;
@@ -78,12 +77,12 @@ Trial TrialReader::finish(const std::string& ending) && {
     return std::move(trial_);
 }
 
-Trial try_gpu(const Chosen& gpu, Duration limit, const std::string& executable) {
+Trial try_gpu(const Chosen& gpu, Duration limit, const std::string& executable, TrialScope scope) {
     if (gpu.uuid.empty())
         return {{}, "the driver does not know it any more: it fell off the bus"};
     TrialReader reader;
-    const std::string ending =
-        run_trial(gpu.uuid, limit, executable, [&](std::string_view line) { reader.line(line); });
+    const std::string ending = run_trial({gpu.uuid, executable, scope}, limit,
+                                         [&](std::string_view line) { reader.line(line); });
     return std::move(reader).finish(ending);
 }
 

@@ -8,6 +8,7 @@
 // Thread: any that may wait; a GPU is tried at a time, as drivers make contexts one after the other
 // anyway.
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -18,6 +19,10 @@
 namespace millrace::gpu {
 
 inline constexpr const char* kTrialArgument = "__gpu-trial";
+
+// `full`: with what a self-test adds (self_test.h).
+enum class TrialScope : std::uint8_t { stages, full };
+inline constexpr const char* kFullArgument = "full";
 
 struct Trial {
     media::GpuStages stages;  // tried, in order
@@ -46,9 +51,12 @@ private:
 inline constexpr Duration kTrialTime = std::chrono::seconds(30);
 
 [[nodiscard]] Trial try_gpu(const Chosen& gpu, Duration limit = kTrialTime,
-                            const std::string& executable = "/proc/self/exe");
+                            const std::string& executable = "/proc/self/exe",
+                            TrialScope scope = TrialScope::stages);
 
 // The child; does not return.
-[[noreturn]] void trial_main();
+[[noreturn]] void trial_main(TrialScope scope);
+// By the arguments behind the program's name.
+[[noreturn]] void trial_main(int argc, char** argv);
 
 }  // namespace millrace::gpu

@@ -19,8 +19,6 @@ extern "C" {
 #include <sys/pidfd.h>
 }
 
-#include "transcoder/gpu/gpu_trial.h"
-
 namespace millrace::gpu {
 namespace {
 
@@ -67,14 +65,16 @@ std::vector<char*> pointers(std::vector<std::string>& texts) {
     return all;
 }
 
-int spawn(const std::string& executable, const std::string& gpu, int pipe, pid_t& pid) {
+int spawn(const TrialWish& wish, int pipe, pid_t& pid) {
     posix_spawn_file_actions_t actions;
     posix_spawn_file_actions_init(&actions);
     posix_spawn_file_actions_adddup2(&actions, pipe, kTrialPipe);
     std::vector<std::string> words{"millrace-gpu-trial", kTrialArgument};
-    std::vector<std::string> environment = environment_for(gpu);
-    const int rc = posix_spawn(&pid, executable.c_str(), &actions, nullptr, pointers(words).data(),
-                               pointers(environment).data());
+    if (wish.scope == TrialScope::full)
+        words.emplace_back(kFullArgument);
+    std::vector<std::string> environment = environment_for(wish.gpu);
+    const int rc = posix_spawn(&pid, wish.executable.c_str(), &actions, nullptr,
+                               pointers(words).data(), pointers(environment).data());
     posix_spawn_file_actions_destroy(&actions);
     return rc;
 }
@@ -130,7 +130,7 @@ std::string ending_of(pid_t pid, int pidfd, bool in_time, Clock::time_point dead
 
 }  // namespace
 
-std::string run_trial(const std::string& gpu, Duration limit, const std::string& executable,
+std::string run_trial(const TrialWish& wish, Duration limit,
                       const std::function<void(std::string_view)>& line) {
     const auto deadline = Clock::now() + limit;
     std::array<int, 2> pair{};
@@ -142,7 +142,7 @@ std::string run_trial(const std::string& gpu, Duration limit, const std::string&
     Descriptor theirs(fcntl(low.get(), F_DUPFD_CLOEXEC, kTrialPipe + 1));
     low.shut();
     pid_t pid = -1;
-    if (const int rc = spawn(executable, gpu, theirs.get(), pid); rc != 0)
+    if (const int rc = spawn(wish, theirs.get(), pid); rc != 0)
         return std::string("could not be started: ") + std::strerror(rc);
     theirs.shut();
     const Descriptor pidfd(pidfd_open(pid, 0));

@@ -226,8 +226,8 @@ Result<void> try_scaling(AVBufferRef& device) {
 }  // namespace
 
 std::string_view to_string(GpuStageKind kind) {
-    constexpr std::array<std::string_view, 5> kNames{"context", "transfer", "decode", "scale",
-                                                     "encode"};
+    constexpr std::array<std::string_view, kGpuStageKinds.size()> kNames{
+        "context", "transfer", "decode", "scale", "encode", "kernel", "pipeline"};
     return kNames.at(static_cast<std::size_t>(kind));
 }
 

@@ -4,6 +4,7 @@
 // Thread: any.
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -17,7 +18,12 @@ enum class GpuStageKind : std::uint8_t {
     decode,    // name: the codec, "h264"
     scale,     // name: FFmpeg's filter
     encode,    // name: FFmpeg's encoder, "h264_nvenc"
+    kernel,    // name: what our own scales; of a self-test
+    pipeline,  // name: the codec of a segment, whose renditions are the CPU's; of a self-test
 };
+inline constexpr std::array kGpuStageKinds{
+    GpuStageKind::context, GpuStageKind::transfer, GpuStageKind::decode,  GpuStageKind::scale,
+    GpuStageKind::encode,  GpuStageKind::kernel,   GpuStageKind::pipeline};
 [[nodiscard]] std::string_view to_string(GpuStageKind kind);
 
 struct GpuStage {

@@ -2,6 +2,6 @@
 
 #include "transcoder/gpu/gpu_trial.h"
 
-int main() {
-    millrace::gpu::trial_main();
+int main(int argc, char** argv) {
+    millrace::gpu::trial_main(argc, argv);
 }
