@@ -109,11 +109,12 @@ void Table::add_joining(std::vector<Flag>& flags) {
          "slots advertised; auto = as many as this machine carries, measured at the first start",
          "auto"},
         slots, [](const std::string& text) { return parse_count_or_auto(text, 1, kSlotsMax); }));
-    flags.push_back(gpus_flag({"nvidia", "all|0,1|0:18,1:15",
-                               "GPUs to try at start and tell of (index or UUID; most sessions of "
-                               "each); no session runs on them yet",
-                               "CPU only"},
-                              config.gpus));
+    flags.push_back(
+        gpus_flag({"nvidia", "all|0,1|0:18,1:15",
+                   "GPUs that decode for sessions, as far as a trial at start says they "
+                   "can (index or UUID; most sessions of each)",
+                   "CPU only"},
+                  config.gpus));
     flags.push_back(value_flag({"name", "NAME", "how the orchestrator calls it", "host name"},
                                config.name, parse_name));
     flags.push_back(list_flag({"label", "K=V", "for operators", ""}, labels, parse_label));
