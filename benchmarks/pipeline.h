@@ -23,6 +23,8 @@ struct Cost {
     double wall_s = 0;
     double cpu_s = 0;     // of all processes that took part
     double peak_mib = 0;  // resident, of the largest process
+    double own_mib =
+        0;  // of that, without pages of files: program and libraries, which processes share
     double inside_s = 0;  // CPU inside decode, scale and encode calls; ours only
     double engine_s = 0;  // CPU of the engine alone; ours only
 };
@@ -31,6 +33,7 @@ struct Cost {
 struct Held {
     double resident_mib = 0;
     double peak_mib = 0;
+    double files_mib = 0;  // resident, of files
     int descriptors = 0;
     int threads = 0;
 };

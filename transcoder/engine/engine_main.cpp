@@ -284,8 +284,10 @@ void engine_main(int socket, bool with_gpu) {
     Listener listener(channel, jobs);
     std::jthread reading([&] { listener.run(); });
     channel.send(EngineReady{walls});
-    while (const auto job = jobs.take(&release_freed_memory))
+    while (const auto job = jobs.take(&release_freed_memory)) {
         work_on(*job, gpu.get(), channel, socket);
+        forget_unused_memory();
+    }
     _exit(kExitClosed);
 }
 

@@ -17,9 +17,13 @@ inline constexpr std::size_t kHeldBytesMax = 64UL * 1024 * 1024;
 [[nodiscard]] std::size_t held_bytes();
 
 // From now on what is freed stays in the process, for the next segment: each opens its encoders anew
-// and gives back all they had, some 100 MB at 720p, whose pages would have to be mapped again. One
-// arena, whoever frees: threads come and go with segments, and each would keep its own.
+// and gives back all they had, some 100 MB at 720p, whose pages would have to be mapped again. Pictures
+// are kept block by block (large_blocks.h; not in sanitized builds), the rest by malloc. One arena,
+// whoever frees: threads come and go with segments, and each would keep its own.
 void keep_freed_memory();
+
+// After each task: of the pictures, those that neither it nor the one before had any use for are given back.
+void forget_unused_memory();
 
 // Gives back to the machine what was kept; the next segment pays for it.
 void release_freed_memory();

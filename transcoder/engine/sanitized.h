@@ -3,13 +3,18 @@
 //
 // Thread: any; a constant.
 
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)  // GCC
+#define MILLRACE_SANITIZED
+#elif defined(__has_feature)  // Clang
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define MILLRACE_SANITIZED
+#endif
+#endif
+
 namespace millrace::engine {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)  // GCC
+#ifdef MILLRACE_SANITIZED
 inline constexpr bool kSanitized = true;
-#elif defined(__has_feature)  // Clang
-inline constexpr bool kSanitized =
-    __has_feature(address_sanitizer) || __has_feature(thread_sanitizer);
 #else
 inline constexpr bool kSanitized = false;
 #endif

@@ -29,6 +29,15 @@ FramePtr share(const AVFrame& frame) {
     return copy;
 }
 
+FramePtr without_pixels(const AVFrame& frame) {
+    FramePtr copy = make_frame();
+    MR_CHECK(av_frame_copy_props(copy.get(), &frame) >= 0, "out of memory");
+    copy->width = frame.width;
+    copy->height = frame.height;
+    copy->format = frame.format;
+    return copy;
+}
+
 std::string words(int rc) {
     std::array<char, AV_ERROR_MAX_STRING_SIZE> text{};
     av_strerror(rc, text.data(), text.size());

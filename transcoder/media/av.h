@@ -73,6 +73,8 @@ inline constexpr AVRational kTickBase{1, static_cast<int>(kTicksPerSecond)};
 [[nodiscard]] PacketPtr make_packet();
 // Another reference to the same picture.
 [[nodiscard]] FramePtr share(const AVFrame& frame);
+// What is known of a picture (size, format, colours, side data) and none of its memory.
+[[nodiscard]] FramePtr without_pixels(const AVFrame& frame);
 
 // "avcodec_send_packet: Invalid data found when processing input". Memory that was not to be had is
 // overloaded, whatever `kind` says.

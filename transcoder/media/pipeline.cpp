@@ -282,7 +282,9 @@ Result<void> Pipeline::open_renditions(const AVFrame* first, Ticks at) {
             plan.sampler.emplace(spec, facts.origin, request_.limits.frames);
     }
     settle_scaling(renditions, facts.display);
-    workshop_ = std::make_unique<Workshop>(std::move(renditions), *scalers_,
+    const auto scaling =
+        request_.threads > 1 ? Workshop::Scaling::in_its_thread : Workshop::Scaling::by_the_caller;
+    workshop_ = std::make_unique<Workshop>(std::move(renditions), *scalers_, scaling,
                                            first != nullptr ? picture_bytes(*first) : 0, cancel_);
     MR_TRY(workshop_->start());
     for (std::size_t n = 0; n < plans_.size(); ++n) {

@@ -44,7 +44,7 @@ Rendition::Rendition(const RenditionSpec& spec, std::uint32_t index, const Segme
       keys_(spec.gop_ms, facts.origin, facts.first) {
     if (facts_.like == nullptr)
         return;
-    like_ = av::share(*facts_.like);
+    like_ = av::without_pixels(*facts_.like);
     facts_.like = like_.get();
     shape_ = {fit(spec_, facts_.display), pixel_format(spec_.chroma, spec_.color_depth)};
     const CopySource source{facts_.video, facts_.display, facts_.origin, facts_.like};

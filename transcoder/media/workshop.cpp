@@ -34,8 +34,11 @@ Workshop::Line::Line(std::unique_ptr<Rendition> r, std::size_t room)
     : rendition(std::move(r)), shape(rendition->shape()), inbox(room) {}
 
 Workshop::Workshop(std::vector<std::unique_ptr<Rendition>> renditions, ScalerBank& scalers,
-                   std::size_t picture_bytes, CancelToken cancel)
-    : scalers_(scalers), cancel_(std::move(cancel)), orders_(room_for(picture_bytes)) {
+                   Scaling scaling, std::size_t picture_bytes, CancelToken cancel)
+    : scalers_(scalers),
+      cancel_(std::move(cancel)),
+      how_(scaling),
+      orders_(room_for(picture_bytes)) {
     for (auto& rendition : renditions) {
         const std::size_t room = room_for(bytes_of(rendition->shape()));
         lines_.push_back(std::make_unique<Line>(std::move(rendition), room));
@@ -57,22 +60,27 @@ Result<void> Workshop::start() {
     try {
         for (const auto& line : lines_)
             line->thread = std::jthread([this, &line = *line] { encode_all(line); });
-        scaling_ = std::jthread([this] { scale_all(); });
+        if (how_ == Scaling::in_its_thread)
+            scaling_ = std::jthread([this] { scale_all(); });
     } catch (const std::system_error& failure) {
         return error(ErrorKind::internal, std::string("starting a thread: ") + failure.what());
     }
     return {};
 }
 
-Result<void> Workshop::push(std::vector<Order> orders, const std::function<Result<void>()>& pulse) {
+Result<void> Workshop::push(std::vector<Order> orders, const Pulse& pulse) {
     using Push = StageQueue<std::vector<Order>>::Push;
+    if (how_ == Scaling::by_the_caller) {
+        for (const Order& order : orders)
+            MR_TRY(scale(order, &pulse));
+        return {};
+    }
     if (orders.empty())
         return {};
     while (true) {
         const Push pushed = orders_.push_within(orders, kLookEvery);
         if (pushed != Push::no_room)
             return pushed == Push::done ? Result<void>() : problem();
-        // An encoder that is slow is no encoder that stands still.
         if (take_worked())
             MR_TRY(pulse());
     }
@@ -94,25 +102,38 @@ void Workshop::push_source(std::size_t rendition, const AVPacket& packet) {
 void Workshop::finish(const std::vector<Rendition::Ending>& endings) {
     endings_ = endings;
     orders_.close();
+    if (how_ == Scaling::by_the_caller)
+        end_lines();
+}
+
+void Workshop::end_lines() {
+    for (std::size_t n = 0; n < endings_.size(); ++n)
+        lines_[n]->inbox.push_extra(endings_[n]);
 }
 
 void Workshop::scale_all() {
     while (auto orders = orders_.pop())
         for (const Order& order : *orders)
-            if (const auto scaled = scale(order); !scaled)
+            if (const auto scaled = scale(order, nullptr); !scaled)
                 return fail(scaled.error());
-    for (std::size_t n = 0; n < endings_.size(); ++n)
-        lines_[n]->inbox.push_extra(endings_[n]);
+    end_lines();
 }
 
-Result<void> Workshop::scale(const Order& order) {
+Result<void> Workshop::scale(const Order& order, const Pulse* pulse) {
+    using Push = StageQueue<Item>::Push;
     Line& line = *lines_[order.rendition];
     const auto frame = order.shot.picture->in_shape(line.shape, scalers_, scale_us_);
     if (!frame)
         return frame.error();
-    if (!line.inbox.push(Scaled{av::share(**frame), order.shot.at, order.shot.captions}))
-        return problem();
-    return {};
+    Item scaled = Scaled{av::share(**frame), order.shot.at, order.shot.captions};
+    while (true) {
+        const Push pushed = line.inbox.push_within(scaled, kLookEvery);
+        if (pushed != Push::no_room)
+            return pushed == Push::done ? Result<void>() : problem();
+        // An encoder that is slow is no encoder that stands still.
+        if (pulse != nullptr && take_worked())
+            MR_TRY((*pulse)());
+    }
 }
 
 void Workshop::encode_all(Line& line) {

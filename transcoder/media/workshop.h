@@ -1,6 +1,8 @@
 #pragma once
-// Where the renditions of one segment are made: a thread that scales, a thread for each rendition
-// that encodes, and bounded queues between them. The pipeline decodes meanwhile.
+// Where the renditions of one segment are made: a thread for each rendition that encodes, one that
+// scales, and bounded queues between them. The pipeline decodes meanwhile. On a machine that is full
+// there is no thread that scales: whoever brings a picture scales it, while it is in the caches, and no
+// pictures of the source wait.
 //
 // Promises
 // - A rendition is encoded by one thread from first to last, in the order of the orders: what comes
@@ -34,18 +36,20 @@ struct Order {
 class Workshop {
 public:
     static constexpr std::size_t kQueuedBytesMax = 16UL * 1024 * 1024;
-    static constexpr std::size_t kQueuedMax = 4;  // pictures
+    static constexpr std::size_t kQueuedMax = 2;  // pictures
+
+    enum class Scaling : std::uint8_t { in_its_thread, by_the_caller };
+    using Pulse = std::function<Result<void>()>;
 
     // `picture_bytes`: of a picture of the source; 0: no video.
     Workshop(std::vector<std::unique_ptr<Rendition>> renditions, ScalerBank& scalers,
-             std::size_t picture_bytes, CancelToken cancel);
+             Scaling scaling, std::size_t picture_bytes, CancelToken cancel);
     ~Workshop();
 
     [[nodiscard]] Result<void> start();
     // What one picture of the source is needed for. Waits for room; `pulse` is called meanwhile as
     // often as somebody has worked, and its error ends the waiting.
-    [[nodiscard]] Result<void> push(std::vector<Order> orders,
-                                    const std::function<Result<void>()>& pulse);
+    [[nodiscard]] Result<void> push(std::vector<Order> orders, const Pulse& pulse);
     void push_audio(std::size_t rendition, const AVPacket& packet);
     // Of the source's video, for a rendition that may be a copy of it.
     void push_source(std::size_t rendition, const AVPacket& packet);
@@ -86,7 +90,9 @@ private:
     };
 
     void scale_all();
-    [[nodiscard]] Result<void> scale(const Order& order);
+    // `pulse` null: nobody has to be told while it waits for room.
+    [[nodiscard]] Result<void> scale(const Order& order, const Pulse* pulse);
+    void end_lines();
     void encode_all(Line& line);
     [[nodiscard]] Result<Rendition::Finished> encode(Line& line);
     [[nodiscard]] Result<void> pulse();
@@ -97,12 +103,13 @@ private:
 
     ScalerBank& scalers_;
     CancelToken cancel_;
-    std::int64_t scale_us_ = 0;  // the scaling thread's
+    Scaling how_;
+    std::int64_t scale_us_ = 0;  // whose thread scales
     std::vector<std::unique_ptr<Line>> lines_;
     std::vector<std::size_t> by_size_;
     std::size_t handed_out_ = 0;
     StageQueue<std::vector<Order>> orders_;
-    std::vector<Rendition::Ending> endings_;  // before orders_ is closed; the scaling thread's then
+    std::vector<Rendition::Ending> endings_;  // before orders_ is closed; whose thread scales then
 
     mutable std::mutex mutex_;
     std::condition_variable changed_;
