@@ -85,6 +85,7 @@ struct Hello {
   heldEpoch @11 :UInt64;            # the epoch of `held`; 0 = none
   signer @12 :Data;                 # 32 bytes: the public Ed25519 key its results are signed with; absent = it
                                     # signs none. Once told, the same for ever (else joinRefused)
+  cpu @13 :V.CpuBudget;             # beside `capacity`; absent = not measured
 }
 
 # Sign of life, once per Welcome.heartbeatMs. Says who holds a slot, so that neither side can leak one.

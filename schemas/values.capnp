@@ -267,6 +267,17 @@ struct Cost {
   encodePixels @1 :Int64;     # pixels/s, all renditions
   encoderSessions @2 :Int64;  # count
   bytes @3 :Int64;            # bytes/s, both directions
+  scalePixels @4 :Int64;      # pixels/s of the source, once for each rendition; absent = decodePixels * encoderSessions
+  encodeWork @5 :Int64;       # pixels/s of H.264 at veryfast that take as much CPU; absent = encodePixels
+}
+
+# CPU of a transcoder that decodes, scales and encodes with the same cores, and what a pixel takes of it, as it has
+# measured. A session takes decodePixels * decode + scalePixels * scale + encodeWork * encode. 0..
+struct CpuBudget {
+  decode @0 :Int64;     # ps/pixel
+  scale @1 :Int64;      # ps/pixel
+  encode @2 :Int64;     # ps/pixel
+  available @3 :Int64;  # ps/s (10^12 = one core); 0 = not measured, binds nothing
 }
 
 # What a transcoder can do. A codec that the reader does not know is left out of its list: nobody asks

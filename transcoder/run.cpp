@@ -289,7 +289,7 @@ private:
     std::vector<net::JoinToken> tokens_;
     std::optional<DataDir> data_dir_;
     std::uint32_t slots_ = config_.slots;
-    Cost capacity_;  // nothing: not measured
+    Capacity capacity_;  // nothing: not measured
     bool stopped_ = false;
     net::KeyPair key_;
     std::optional<net::Signer> signer_;

@@ -69,7 +69,7 @@ struct Hello {
     std::uint64_t nonce = 0;  // binds the payload lane to this control lane
     std::uint32_t slots = 1;  // advertised maximum of concurrent tasks
     Capabilities capabilities;
-    Cost capacity;  // 0 = not measured
+    Capacity capacity;
     std::vector<Device> devices;
     std::map<std::string, std::string> labels;
     std::vector<HeldTask> held;  // of `held_epoch`; of use only when the epoch still runs

@@ -98,7 +98,8 @@ void put(schema::Hello::Builder out, const Hello& hello) {
     out.setNonce(hello.nonce);
     out.setSlots(hello.slots);
     put(out.initCapabilities(), hello.capabilities);
-    put(out.initCapacity(), hello.capacity);
+    put(out.initCapacity(), hello.capacity.limits);
+    put(out.initCpu(), hello.capacity.cpu);
     auto devices = out.initDevices(list_size(std::min(hello.devices.size(), kDevicesMax)));
     for (unsigned i = 0; i < devices.size(); ++i)
         put(devices[i], hello.devices[i]);
@@ -117,7 +118,7 @@ Hello get(schema::Hello::Reader in) {
     hello.nonce = in.getNonce();
     hello.slots = in.getSlots();
     hello.capabilities = get(in.getCapabilities());
-    hello.capacity = get(in.getCapacity());
+    hello.capacity = {get(in.getCapacity()), get(in.getCpu())};
     for (const auto device : bounded(in.getDevices(), kDevicesMax, "Hello.devices"))
         hello.devices.push_back(get(device));
     hello.labels = get_labels(in);

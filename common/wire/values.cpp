@@ -445,6 +445,8 @@ void put(schema::Cost::Builder out, const Cost& cost) {
     out.setEncodePixels(cost.encode_pixels);
     out.setEncoderSessions(cost.encoder_sessions);
     out.setBytes(cost.bytes);
+    out.setScalePixels(cost.scale_pixels);
+    out.setEncodeWork(cost.encode_work);
 }
 
 Cost get(schema::Cost::Reader in) {
@@ -453,7 +455,23 @@ Cost get(schema::Cost::Reader in) {
     return {within(in.getDecodePixels(), 0, kMost, "Cost.decodePixels"),
             within(in.getEncodePixels(), 0, kMost, "Cost.encodePixels"),
             within(in.getEncoderSessions(), 0, kMost, "Cost.encoderSessions"),
-            within(in.getBytes(), 0, kMost, "Cost.bytes")};
+            within(in.getBytes(), 0, kMost, "Cost.bytes"),
+            within(in.getScalePixels(), 0, kMost, "Cost.scalePixels"),
+            within(in.getEncodeWork(), 0, kMost, "Cost.encodeWork")};
+}
+
+void put(schema::CpuBudget::Builder out, const CpuBudget& cpu) {
+    out.setDecode(cpu.decode);
+    out.setScale(cpu.scale);
+    out.setEncode(cpu.encode);
+    out.setAvailable(cpu.available);
+}
+
+CpuBudget get(schema::CpuBudget::Reader in) {
+    return {within(in.getDecode(), 0, INT64_MAX, "CpuBudget.decode"),
+            within(in.getScale(), 0, INT64_MAX, "CpuBudget.scale"),
+            within(in.getEncode(), 0, INT64_MAX, "CpuBudget.encode"),
+            within(in.getAvailable(), 0, INT64_MAX, "CpuBudget.available")};
 }
 
 void put(schema::Capabilities::Builder out, const Capabilities& capabilities) {

@@ -39,6 +39,8 @@ void put(schema::TranscodeReport::Builder out, const TranscodeReport& report);
 
 void put(schema::Cost::Builder out, const Cost& cost);
 [[nodiscard]] Cost get(schema::Cost::Reader in);
+void put(schema::CpuBudget::Builder out, const CpuBudget& cpu);
+[[nodiscard]] CpuBudget get(schema::CpuBudget::Reader in);
 
 void put(schema::Capabilities::Builder out, const Capabilities& capabilities);
 [[nodiscard]] Capabilities get(schema::Capabilities::Reader in);

@@ -282,7 +282,7 @@ void Impl::commit(Task& t, AttemptNo no) {
         won.at->speed.add(s.last_duration, work);
         s.speed.add(s.last_duration, work);
     }
-    if (const auto cost = measured_cost(t.result, t.bytes))
+    if (const auto cost = measured_cost(t.result, s.ladder, t.bytes))
         charge(s, *cost);
     // The slot that was faster is the session's from here on.
     if (const Holding* h = s.holding_at(*won.at); won.second && h != nullptr && h->at->keepable())

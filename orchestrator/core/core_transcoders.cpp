@@ -206,7 +206,7 @@ void Impl::on(Transcoder& t, const SlotRefused& m) {
     if (m.reason == SlotRefusal::no_free_slot && t.headroom() > 0)
         t.others += t.headroom();  // full, whatever we thought; the next heartbeat tells exactly
     if (m.reason == SlotRefusal::cost)
-        Registry::note_others_cost(t, t.capacity, t.reserved_cost - h->cost);  // the same
+        Registry::note_others_cost(t, all_of(t.capacity), t.reserved_cost - h->cost);  // the same
     Duration avoid_for = kAvoidBriefly;
     if (m.reason == SlotRefusal::device)
         avoid_for = kAvoidDevice;

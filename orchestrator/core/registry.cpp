@@ -29,12 +29,20 @@ bool numbered(std::string_view name, std::string_view wished) {
     return name.find_first_not_of("0123456789", 1) == std::string_view::npos;
 }
 
+std::int64_t cut(std::int64_t value) {
+    return std::clamp<std::int64_t>(value, 0, 1'000'000'000'000'000);
+}
+
 // A claim, too: negative is not measured, absurd is cut to what arithmetic bears.
 Cost clamped(const Cost& claim) {
-    static constexpr std::int64_t kMost = 1'000'000'000'000'000;
-    const auto cut = [](std::int64_t value) { return std::clamp<std::int64_t>(value, 0, kMost); };
     return {cut(claim.decode_pixels), cut(claim.encode_pixels), cut(claim.encoder_sessions),
-            cut(claim.bytes)};
+            cut(claim.bytes),         cut(claim.scale_pixels),  cut(claim.encode_work)};
+}
+
+Capacity clamped(const Capacity& claim) {
+    const CpuBudget& cpu = claim.cpu;
+    return {clamped(claim.limits),
+            {cut(cpu.decode), cut(cpu.scale), cut(cpu.encode), cut(cpu.available)}};
 }
 
 }  // namespace

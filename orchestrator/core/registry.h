@@ -44,7 +44,7 @@ struct Transcoder {
     std::string wished;  // as asked for in Hello; empty after a restart
     std::string version;
     Capabilities capabilities;
-    Cost capacity;
+    Capacity capacity;
     std::vector<Device> devices;
     std::map<std::string, std::string> labels;
 

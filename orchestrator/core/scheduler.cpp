@@ -19,15 +19,18 @@ std::int64_t left_in(std::int64_t capacity, std::int64_t load, std::int64_t need
     if (capacity <= 0)
         return kWhole;
     const std::int64_t left = capacity - std::clamp<std::int64_t>(load + need, 0, capacity);
-    return left * kWhole / capacity;  // capacities are clamped far below 2^63 / 1000
+    return left * kWhole /
+           capacity;  // capacities are clamped far below 2^63 / 1000, loads below 2^62
 }
 
 std::int64_t cost_headroom(const Candidate& c, const Cost& need) {
-    return std::min(
-        {left_in(c.capacity.decode_pixels, c.load.decode_pixels, need.decode_pixels),
-         left_in(c.capacity.encode_pixels, c.load.encode_pixels, need.encode_pixels),
-         left_in(c.capacity.encoder_sessions, c.load.encoder_sessions, need.encoder_sessions),
-         left_in(c.capacity.bytes, c.load.bytes, need.bytes)});
+    const Cost& most = c.capacity.limits;
+    const CpuBudget& cpu = c.capacity.cpu;
+    return std::min({left_in(most.decode_pixels, c.load.decode_pixels, need.decode_pixels),
+                     left_in(most.encode_pixels, c.load.encode_pixels, need.encode_pixels),
+                     left_in(most.encoder_sessions, c.load.encoder_sessions, need.encoder_sessions),
+                     left_in(most.bytes, c.load.bytes, need.bytes),
+                     left_in(cpu.available, cpu_of(c.load, cpu), cpu_of(need, cpu))});
 }
 
 // 0 = not measured yet: it gets the chance to be.
@@ -74,6 +77,15 @@ std::int64_t times_in(std::int64_t capacity, std::int64_t load, std::int64_t nee
     return std::clamp<std::int64_t>((capacity - load) / need, 0, kSlotsMax);
 }
 
+std::uint64_t amount_of(std::int64_t told) {
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(told, 0));
+}
+
+// `pixels`: per second.
+std::int64_t work_of(std::int64_t pixels, const RenditionSpec& spec) {
+    return std::min(pixels, kAmountMax / kWhole) * encode_effort(spec) / kWhole;
+}
+
 std::int64_t per_second(std::uint64_t amount, std::int64_t ms) {
     const auto bounded =
         static_cast<std::int64_t>(std::min<std::uint64_t>(amount, std::uint64_t{kAmountMax}));
@@ -83,15 +95,16 @@ std::int64_t per_second(std::uint64_t amount, std::int64_t ms) {
 }  // namespace
 
 std::uint32_t places(const Candidate& c, const Cost& need) {
-    const std::int64_t most = std::min(
-        {times_in(c.capacity.decode_pixels, c.load.decode_pixels, need.decode_pixels),
-         times_in(c.capacity.encode_pixels, c.load.encode_pixels, need.encode_pixels),
-         times_in(c.capacity.encoder_sessions, c.load.encoder_sessions, need.encoder_sessions),
-         times_in(c.capacity.bytes, c.load.bytes, need.bytes)});
-    // One that is idle takes a session larger than what it measured: alone it is in nobody's way, and
-    // a session that is slow is worth more to its broadcaster than none.
-    const std::int64_t least = c.load == Cost{} ? 1 : 0;
-    return std::min(c.headroom, static_cast<std::uint32_t>(std::max(most, least)));
+    const Cost& most = c.capacity.limits;
+    const CpuBudget& cpu = c.capacity.cpu;
+    const std::int64_t times =
+        std::min({times_in(most.decode_pixels, c.load.decode_pixels, need.decode_pixels),
+                  times_in(most.encode_pixels, c.load.encode_pixels, need.encode_pixels),
+                  times_in(most.encoder_sessions, c.load.encoder_sessions, need.encoder_sessions),
+                  times_in(most.bytes, c.load.bytes, need.bytes),
+                  times_in(cpu.available, cpu_of(c.load, cpu), cpu_of(need, cpu))});
+    const std::int64_t least = takes(need, c.load, c.capacity) ? 1 : 0;
+    return std::min(c.headroom, static_cast<std::uint32_t>(std::max(times, least)));
 }
 
 bool has_room(const Candidate& candidate, const Cost& need) {
@@ -119,14 +132,17 @@ Cost estimate_cost(const Ladder& ladder) {
     for (const RenditionSpec& spec : ladder) {
         const std::int64_t pixels = pixels_of(spec) * rate_of(spec);
         cost.encode_pixels += pixels;
+        cost.encode_work += work_of(pixels, spec);
         cost.decode_pixels = std::max(cost.decode_pixels, pixels);
         cost.encoder_sessions += 1;
         cost.bytes += std::clamp<std::int64_t>(spec.bitrate, 0, kBitrateMax) / 8;
     }
+    cost.scale_pixels = cost.decode_pixels * cost.encoder_sessions;
     return cost;
 }
 
-std::optional<Cost> measured_cost(const TranscodeReport& report, std::uint64_t source_bytes) {
+std::optional<Cost> measured_cost(const TranscodeReport& report, const Ladder& ladder,
+                                  std::uint64_t source_bytes) {
     if (report.source.duration < kCostMeasuredMin || report.source.pixels <= 0)
         return std::nullopt;
     const std::int64_t ms = to_ms(report.source.duration);
@@ -134,12 +150,15 @@ std::optional<Cost> measured_cost(const TranscodeReport& report, std::uint64_t s
     std::uint64_t bytes = source_bytes;
     Cost cost;
     for (const RenditionReport& r : report.renditions) {
-        encoded += static_cast<std::uint64_t>(std::max<std::int64_t>(r.pixels, 0));
+        encoded += amount_of(r.pixels);
         bytes += r.bytes;
         cost.encoder_sessions += r.pixels > 0 ? 1 : 0;
+        if (r.index < ladder.size())
+            cost.encode_work += work_of(per_second(amount_of(r.pixels), ms), ladder[r.index]);
     }
     cost.decode_pixels = per_second(static_cast<std::uint64_t>(report.source.pixels), ms);
     cost.encode_pixels = per_second(encoded, ms);
+    cost.scale_pixels = cost.decode_pixels * cost.encoder_sessions;
     cost.bytes = per_second(bytes, ms);
     return cost;
 }

@@ -4,7 +4,7 @@
 //
 // Rules, in this order
 // - Only a transcoder that has a free slot, and room for the session's cost in every dimension it
-//   has measured.
+//   has measured. Decoding, scaling and encoding share one CPU, each at the transcoder's own price.
 //     Why: one session of 4K takes what twenty of 360p take; slots alone would not see it.
 // - More headroom in cost wins: the share that is left of the scarcest measured dimension. A
 //   transcoder that has measured nothing counts as empty.
@@ -29,7 +29,7 @@ namespace millrace::orchestrator {
 struct Candidate {
     const TranscoderKey* key = nullptr;
     std::uint32_t headroom = 0;  // slots
-    Cost capacity;               // 0 = not measured
+    Capacity capacity;
     Cost load;
     std::uint32_t speed = 0;  // thousandths of real time; 0 = not measured, taken for real time
 };
@@ -45,12 +45,13 @@ struct Candidate {
 
 // What a session with this ladder needs per second, as far as its request tells: encoded pixels at
 // the asked frame rate (30 where the source's is kept), one encoder per rendition, bytes at the
-// asked bitrates; a source that is as large as its largest rendition.
+// asked bitrates; a source that is as large as its largest rendition. What an encoder takes for a pixel
+// is known by codec and preset (encode_effort()).
 [[nodiscard]] Cost estimate_cost(const Ladder& ladder);
 
 // The same as a segment of it turned out to be. Nothing for one that does not tell: without video,
-// or shorter than kCostMeasuredMin. `source_bytes`: of the segment as it came.
-[[nodiscard]] std::optional<Cost> measured_cost(const TranscodeReport& report,
+// or shorter than kCostMeasuredMin. `ladder`: what was asked for. `source_bytes`: of the segment as it came.
+[[nodiscard]] std::optional<Cost> measured_cost(const TranscodeReport& report, const Ladder& ladder,
                                                 std::uint64_t source_bytes);
 
 }  // namespace millrace::orchestrator

@@ -54,9 +54,11 @@ class Bench(ClusterCase):
         self.assertTrue(held["holds"])
         self.assertEqual(len(held["by_session"]), found["sessions"])
         self.assertFalse(any(step["holds"] for step in found["steps"] if step["sessions"] > found["sessions"]))
-        for kind, size in (("decode", self.size), ("encode", (160, 90))):
-            told = found["capacity"][f"{kind}_pixels_per_second"]
-            self.assertAlmostEqual(told / (size[0] * size[1] * self.rate * found["sessions"]), 1.02, delta=0.05, msg=kind)
+        # What such a session takes at the prices it tells, and 2 % for each.
+        price = {kind: found["capacity"][f"{kind}_ps_per_pixel"] for kind in ("decode", "scale", "encode")}
+        source = self.size[0] * self.size[1] * self.rate
+        each = source * price["decode"] + source * price["scale"] + 160 * 90 * self.rate * price["encode"]
+        self.assertAlmostEqual(found["capacity"]["cpu_ps_per_second"] / (each * found["sessions"]), 1.02, delta=0.05)
         # Steps were shown while it went on.
         self.assertIn("p95", done.stderr)
 
@@ -91,12 +93,13 @@ class Bench(ClusterCase):
         orchestrator = cluster.orchestrator()
         known = cluster.transcoder(orchestrator, slots="auto", start=False)
         known.data_dir.mkdir(mode=0o700)
-        # 5 slots, and pixels for two sessions of the test clips and no third.
+        # 5 slots, and CPU for two sessions of the test clips and no third.
         source = media.Probe(self.clips[0])
         rate = source.frames / 1.0
-        decode, encode = (int(2.5 * rate * size) for size in (source.width * source.height, 160 * 90))
+        each = int(rate * (source.width * source.height * (2000 + 700) + 160 * 90 * 9000))
         (known.data_dir / "bench.json").write_text(json.dumps(
-            {**kept, "sessions": 5, "decode_pixels_per_second": decode, "encode_pixels_per_second": encode}))
+            {**kept, "sessions": 5, "decode_ps_per_pixel": 2000, "scale_ps_per_pixel": 700, "encode_ps_per_pixel": 9000,
+             "cpu_ps_per_second": int(2.5 * each)}))
         known.start()
         self.assertIn("as measured before", known.log.read_text())
         self.assertEqual(orchestrator.transcoder(known.name)["capacity"], 5)

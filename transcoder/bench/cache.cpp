@@ -27,15 +27,15 @@ std::optional<std::int64_t> number_in(const json& object, const char* key, std::
 }  // namespace
 
 std::string to_cache(const MachineFacts& facts, const Measured& measured) {
-    const json document{{"machine", facts_json(facts)},
-                        {"sessions", measured.sessions},
-                        {"decode_pixels_per_second", measured.capacity.decode_pixels},
-                        {"encode_pixels_per_second", measured.capacity.encode_pixels}};
+    const CpuBudget& cpu = measured.capacity.cpu;
+    const json document{{"machine", facts_json(facts)},      {"sessions", measured.sessions},
+                        {"decode_ps_per_pixel", cpu.decode}, {"scale_ps_per_pixel", cpu.scale},
+                        {"encode_ps_per_pixel", cpu.encode}, {"cpu_ps_per_second", cpu.available}};
     return document.dump(2, ' ', true, json::error_handler_t::replace) + "\n";
 }
 
 std::optional<Measured> from_cache(std::string_view text, const MachineFacts& facts) {
-    constexpr std::int64_t kPixelsMax = 1'000'000'000'000'000;
+    constexpr std::int64_t kMost = 1'000'000'000'000'000;
     const json document = json::parse(text, nullptr, false);
     // As it would be written: text that JSON cannot hold was replaced there, too.
     const auto expected =
@@ -43,14 +43,15 @@ std::optional<Measured> from_cache(std::string_view text, const MachineFacts& fa
     if (!document.is_object() || document.value("machine", json()) != expected)
         return std::nullopt;
     const auto sessions = number_in(document, "sessions", 1, kSlotsMax);
-    const auto decode = number_in(document, "decode_pixels_per_second", 0, kPixelsMax);
-    const auto encode = number_in(document, "encode_pixels_per_second", 0, kPixelsMax);
-    if (!sessions || !decode || !encode)
+    const auto decode = number_in(document, "decode_ps_per_pixel", 0, kMost);
+    const auto scale = number_in(document, "scale_ps_per_pixel", 0, kMost);
+    const auto encode = number_in(document, "encode_ps_per_pixel", 0, kMost);
+    const auto available = number_in(document, "cpu_ps_per_second", 0, kMost);
+    if (!sessions || !decode || !scale || !encode || !available)
         return std::nullopt;
     Measured measured;
     measured.sessions = static_cast<std::uint32_t>(*sessions);
-    measured.capacity.decode_pixels = *decode;
-    measured.capacity.encode_pixels = *encode;
+    measured.capacity.cpu = {*decode, *scale, *encode, *available};
     return measured;
 }
 

@@ -25,7 +25,7 @@ struct MachineFacts {
 
 struct Measured {
     std::uint32_t sessions = 0;  // 1..kSlotsMax
-    Cost capacity;
+    Capacity capacity;
     bool operator==(const Measured&) const = default;
 };
 

@@ -53,11 +53,49 @@ MachineTicks machine_ticks() {
     return ticks;
 }
 
+// Sums into what a segment takes.
+void divide(Lone& lone, std::int64_t segments) {
+    lone.cpu /= segments;
+    lone.wall /= segments;
+    lone.duration /= segments;
+    lone.times.decode_us /= segments;
+    lone.times.scale_us /= segments;
+    lone.times.encode_us /= segments;
+}
+
 double idle_share(const MachineTicks& before, const MachineTicks& after) {
     return after.all > before.all ? (after.idle - before.idle) / (after.all - before.all) : 0;
 }
 
 }  // namespace
+
+// What the segments of a session alone were, in all.
+struct Course::Sum {
+    std::int64_t decoded = 0;
+    std::int64_t encoded = 0;
+    std::int64_t scaled = 0;
+    std::int64_t work = 0;
+
+    void add(const TranscodeReport& report, const Ladder& ladder) {
+        decoded += report.source.pixels;
+        for (const RenditionReport& rendition : report.renditions) {
+            encoded += rendition.pixels;
+            scaled += rendition.pixels > 0 ? report.source.pixels : 0;
+            work += rendition.pixels * encode_effort(ladder.at(rendition.index)) / 1000;
+        }
+    }
+    [[nodiscard]] Cost per_second(Duration of) const {
+        const auto each = [of](std::int64_t pixels) {
+            return static_cast<std::int64_t>(static_cast<double>(pixels) / to_seconds(of));
+        };
+        Cost cost;
+        cost.decode_pixels = each(decoded);
+        cost.encode_pixels = each(encoded);
+        cost.scale_pixels = each(scaled);
+        cost.encode_work = each(work);
+        return cost;
+    }
+};
 
 // One session: an engine, and the segments that wait for it.
 class Course::Session {
@@ -111,6 +149,7 @@ private:
             course_.durations_.empty() ? report.source.duration : duration_of(done());
         served.push_back({course_.loop_.now() - waiting_.front(), duration});
         waiting_.pop_front();
+        course_.note(done(), served.back());
         if (!waiting_.empty())
             begin();
     }
@@ -146,53 +185,49 @@ Result<void> Course::serve(const std::function<bool()>& done, TimePoint deadline
     return in_time ? Result<void>() : error(ErrorKind::timeout, "an engine does not come back");
 }
 
+// `number`: of its session, from 1.
+void Course::note(std::uint32_t number, const Served& served) {
+    ++served_;
+    late_ = late_ || (number > warm_up_ && served.took > served.duration);
+}
+
+Result<TranscodeReport> Course::serve_one(Session& session) {
+    const std::uint32_t done = session.done();
+    session.arrive();
+    MR_TRY(serve([&] { return session.done() > done; },
+                 loop_.now() + std::max<Duration>(kLeast, options_.limits.duration * kPatience)));
+    if (session.last->source.duration <= Duration::zero())
+        return error(ErrorKind::bad_input, "the clip has no duration");
+    return *session.last;
+}
+
+// The first segment only warms up; then the whole clip, from the second to the first.
 Result<Lone> Course::lone() {
     Session session(*this, 1);  // as on a full machine
     Lone lone;
-    std::vector<Duration> durations;
-    // The whole clip, and its first segment again in front: that one only warms up.
-    const std::size_t rounds = clip_.size() + 1;
-    Duration cpu_before{0};
-    std::int64_t decoded = 0;
-    std::int64_t encoded = 0;
-    for (std::size_t n = 0; n < rounds; ++n) {
-        const std::uint32_t done = session.done();
-        session.arrive();
-        MR_TRY(
-            serve([&] { return session.done() > done; },
-                  loop_.now() + std::max<Duration>(kLeast, options_.limits.duration * kPatience)));
-        const TranscodeReport& report = *session.last;
-        if (n == 0) {
-            cpu_before = cpu_of(session.pid());
-            lone.source = report.source;
-            if (report.source.duration <= Duration::zero())
-                return error(ErrorKind::bad_input, "the clip has no duration");
-            durations.push_back(report.source.duration);
-            continue;
-        }
-        // Session counts from 0: its second segment is the clip's second.
-        durations.push_back(report.source.duration);
+    const auto first = serve_one(session);
+    if (!first)
+        return first.error();
+    lone.source = first->source;
+    std::vector<Duration> durations{first->source.duration};
+    Sum sum;
+    const Duration cpu_before = cpu_of(session.pid());
+    for (std::size_t n = 0; n < clip_.size(); ++n) {
+        const auto report = serve_one(session);
+        if (!report)
+            return report.error();
+        durations.push_back(report->source.duration);
         lone.wall += session.served.back().took;
-        lone.duration += report.source.duration;
-        lone.times.decode_us += report.times.decode_us;
-        lone.times.scale_us += report.times.scale_us;
-        lone.times.encode_us += report.times.encode_us;
-        decoded += report.source.pixels;
-        for (const RenditionReport& rendition : report.renditions)
-            encoded += rendition.pixels;
+        lone.duration += report->source.duration;
+        lone.times.decode_us += report->times.decode_us;
+        lone.times.scale_us += report->times.scale_us;
+        lone.times.encode_us += report->times.encode_us;
+        sum.add(*report, options_.ladder);
     }
     lone.cpu = cpu_of(session.pid()) - cpu_before;
     lone.memory = peak_memory_of(session.pid());
-    const double video = to_seconds(lone.duration);
-    lone.cost.decode_pixels = static_cast<std::int64_t>(static_cast<double>(decoded) / video);
-    lone.cost.encode_pixels = static_cast<std::int64_t>(static_cast<double>(encoded) / video);
-    const auto count = static_cast<std::int64_t>(clip_.size());
-    lone.cpu /= count;
-    lone.wall /= count;
-    lone.duration /= count;
-    lone.times.decode_us /= count;
-    lone.times.scale_us /= count;
-    lone.times.encode_us /= count;
+    lone.cost = sum.per_second(lone.duration);
+    divide(lone, static_cast<std::int64_t>(clip_.size()));
     durations.resize(clip_.size());  // the last was the first again
     durations_ = std::move(durations);
     return lone;
@@ -205,6 +240,9 @@ Result<Step> Course::run(std::uint32_t sessions, Rounds rounds, const Shown& sho
     for (std::uint32_t n = 0; n < sessions; ++n)
         sessions_.push_back(std::make_unique<Session>(*this, threads));
 
+    served_ = 0;
+    late_ = false;
+    warm_up_ = rounds.warm_up;
     const std::uint32_t each = rounds.warm_up + rounds.counted;
     const Duration spread = durations_.front() / sessions;
     const TimePoint start = loop_.now();
@@ -233,21 +271,16 @@ Result<Step> Course::run(std::uint32_t sessions, Rounds rounds, const Shown& sho
         arrive_at(n, start + spread * n);
     }
 
-    Step step;
-    step.sessions = sessions;
     const auto done = [&] {
-        std::uint32_t sum = 0;
-        for (const auto& one : sessions_) {
-            sum += one->done();
-            for (std::size_t n = rounds.warm_up; n < one->served.size(); ++n)
-                step.given_up = step.given_up || one->served[n].took > one->served[n].duration;
-        }
-        shown(sum, each * sessions);
-        return sum == each * sessions || step.given_up;
+        shown(served_, each * sessions);
+        return served_ == each * sessions || late_;
     };
     const Duration longest = std::ranges::max(durations_);
     const auto served = serve(done, start + std::max<Duration>(kLeast, longest * each * kPatience));
     const double wall = to_seconds(loop_.now() - counted_since);
+    Step step;
+    step.sessions = sessions;
+    step.given_up = late_;
     Duration cpu = -cpu_before;
     for (const auto& one : sessions_) {
         cpu += cpu_of(one->pid());

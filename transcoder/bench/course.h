@@ -64,15 +64,21 @@ public:
 
 private:
     class Session;
+    struct Sum;
 
     [[nodiscard]] EngineTask task(std::uint32_t threads, std::uint64_t seq) const;
     [[nodiscard]] Result<void> serve(const std::function<bool()>& done, TimePoint deadline);
+    [[nodiscard]] Result<TranscodeReport> serve_one(Session& session);
+    void note(std::uint32_t number, const Served& served);
 
     Loop& loop_;
     Clip clip_;
     CourseOptions options_;
     std::vector<Duration> durations_;  // of the clip's segments, once known
     std::vector<std::unique_ptr<Session>> sessions_;
+    std::uint32_t served_ = 0;   // of the step, by all sessions
+    std::uint32_t warm_up_ = 0;  // of each session, not counted
+    bool late_ = false;          // one that counts
     std::optional<Error> problem_;
     bool stopped_ = false;
 };

@@ -52,15 +52,25 @@ std::string_view to_string(Bound bound) {
     return "";
 }
 
-Cost Finding::capacity() const {
-    const auto times = [this](std::int64_t each) {
-        return static_cast<std::int64_t>(
-            std::ceil(static_cast<double>(each) * sessions * kRounding));
+Capacity Finding::capacity() const {
+    const double video = to_seconds(lone.duration);
+    const auto price = [video](std::int64_t us, std::int64_t pixels) {
+        constexpr double kPsPerUs = 1e6;
+        const double all = static_cast<double>(pixels) * video;
+        return all > 0 ? std::llround(static_cast<double>(us) * kPsPerUs / all) : 0;
     };
-    Cost cost;
-    cost.decode_pixels = times(lone.cost.decode_pixels);
-    cost.encode_pixels = times(lone.cost.encode_pixels);
-    return cost;
+    Capacity capacity;
+    CpuBudget& cpu = capacity.cpu;
+    cpu.decode = price(lone.times.decode_us, lone.cost.decode_pixels);
+    cpu.scale = price(lone.times.scale_us, lone.cost.scale_pixels);
+    // Some codecs work in threads of their own, which their calls do not show: what is not decoding or scaling.
+    const std::int64_t rest =
+        std::chrono::duration_cast<std::chrono::microseconds>(lone.cpu).count() -
+        lone.times.decode_us - lone.times.scale_us;
+    cpu.encode = price(std::max(rest, lone.times.encode_us), lone.cost.encode_work);
+    cpu.available = static_cast<std::int64_t>(
+        std::ceil(static_cast<double>(cpu_of(lone.cost, cpu)) * sessions * kRounding));
+    return capacity;
 }
 
 const Step* Finding::best() const {

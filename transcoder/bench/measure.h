@@ -27,7 +27,7 @@ struct Finding {
     std::vector<Step> steps;  // in the order they were tried
 
     // What a transcoder may promise: these sessions, and a little for the rounding of rates.
-    [[nodiscard]] Cost capacity() const;
+    [[nodiscard]] Capacity capacity() const;
     // The last step that held at `sessions`; null: none did.
     [[nodiscard]] const Step* best() const;
 };

@@ -94,15 +94,17 @@ std::string table(const Finding& finding) {
 
 std::string to_json(const Finding& finding) {
     const Lone& lone = finding.lone;
-    const Cost capacity = finding.capacity();
+    const CpuBudget cpu = finding.capacity().cpu;
     nlohmann::json steps = nlohmann::json::array();
     for (const Step& step : finding.steps)
         steps.push_back(step_json(step));
     const nlohmann::json document{{"sessions", finding.sessions},
                                   {"bound", to_string(finding.bound)},
                                   {"capacity",
-                                   {{"decode_pixels_per_second", capacity.decode_pixels},
-                                    {"encode_pixels_per_second", capacity.encode_pixels}}},
+                                   {{"cpu_ps_per_second", cpu.available},
+                                    {"decode_ps_per_pixel", cpu.decode},
+                                    {"scale_ps_per_pixel", cpu.scale},
+                                    {"encode_ps_per_pixel", cpu.encode}}},
                                   {"segment",
                                    {{"duration_seconds", to_seconds(lone.duration)},
                                     {"cpu_seconds", to_seconds(lone.cpu)},

@@ -73,7 +73,7 @@ struct CoreConfig {
     std::uint32_t slots = 1;
     std::uint32_t cores = 1;  // that this process may use, at least 1
     Capabilities capabilities;
-    Cost capacity;
+    Capacity capacity;
     std::vector<Device> devices;
     std::vector<GpuEntry> gpus;  // those whose trial went well; empty: the CPU does everything
     std::map<std::string, std::string> labels;

@@ -56,11 +56,12 @@ void Work::refuse(OrchestratorIndex from, const Reserve& wish, SlotRefusal reaso
 
 void Work::reserve(OrchestratorIndex from, const Reserve& wish, bool draining) {
     const SlotOwner owner{from, wish.session};
+    const Cost cost = completed(wish.cost);
     if (draining)
         return refuse(from, wish, SlotRefusal::draining, "this transcoder is leaving");
     if (const auto held = slots_.find(owner)) {
         slots_.keep(*held);
-        slots_.charge(*held, wish.cost);
+        slots_.charge(*held, cost);
         outbox_.tell(from, SlotGranted{wish.reservation, wish.session, slots_.free()});
         return;
     }
@@ -68,12 +69,10 @@ void Work::reserve(OrchestratorIndex from, const Reserve& wish, bool draining) {
         return refuse(from, wish, SlotRefusal::device, "all GPUs are in quarantine");
     if (slots_.free() == 0)
         return refuse(from, wish, SlotRefusal::no_free_slot, "every slot is taken");
-    // An idle transcoder takes a session whatever its cost; the orchestrator thinks likewise.
-    const bool idle = slots_.load() == Cost{};
-    if (!idle && !fits(wish.cost, config_.capacity - slots_.load(), config_.capacity))
+    if (!takes(cost, slots_.load(), config_.capacity))
         return refuse(from, wish, SlotRefusal::cost, "the session costs more than is left here");
     const std::vector<Seat> seats = slots_.seats();
-    (void)slots_.grant(owner, wish.cost, [&](const Slot& slot) {
+    (void)slots_.grant(owner, cost, [&](const Slot& slot) {
         return slot.place ? 1 + board_.headroom(*slot.place, seats) : 0;
     });
     outbox_.tell(from, SlotGranted{wish.reservation, wish.session, slots_.free()});
@@ -128,7 +127,7 @@ void Work::dispatch(OrchestratorIndex from, const Dispatch& dispatch, bool drain
     task.accepted_at = now;
     task.deadline = dispatch.bytes == 0 ? open_deadline_after(now, dispatch.time_left_ms)
                                         : deadline_after(now, dispatch.time_left_ms);
-    slots_.charge(*slot, dispatch.cost);
+    slots_.charge(*slot, completed(dispatch.cost));
     slots_.enqueue(*slot, ref);
     outbox_.effect(ExpectSource{ref, dispatch.segment, dispatch.bytes});
     progress(task, now);

@@ -32,10 +32,13 @@ Finding finding_of(std::uint32_t sessions) {
     finding.lone.cpu = 400ms;
     finding.lone.wall = 300ms;
     finding.lone.times.decode_us = 100'000;
-    finding.lone.times.encode_us = 300'000;
+    finding.lone.times.scale_us = 40'000;
+    finding.lone.times.encode_us = 260'000;
     finding.lone.memory = 64 << 20;
     finding.lone.cost.decode_pixels = 27'648'000;
     finding.lone.cost.encode_pixels = 9'979'200;
+    finding.lone.cost.scale_pixels = 2 * 27'648'000;
+    finding.lone.cost.encode_work = 9'979'200;
     finding.steps.push_back(step_of({{1s, 1200ms}, {1s, 1600ms}}));
     return finding;
 }
@@ -74,17 +77,17 @@ TEST_CASE("segments are measured by their own duration, sessions by the slowest"
 }
 
 TEST_CASE("capacity is what the sessions take, and a little for rounding", "[bench]") {
-    const Cost capacity = finding_of(3).capacity();
+    const Capacity capacity = finding_of(3).capacity();
     const Cost each = finding_of(3).lone.cost;
-    const auto free = [&](std::int64_t n) {
-        Cost used;
-        for (std::int64_t i = 0; i < n; ++i)
-            used = used + each;
-        return capacity - used;
-    };
-    CHECK(fits(each, free(2), capacity));
-    CHECK_FALSE(fits(each, free(3), capacity));
-    CHECK(finding_of(0).capacity() == Cost{});
+    CHECK(fits(each, each + each, capacity));
+    CHECK_FALSE(fits(each, each + each + each, capacity));
+    // 400 ms of 2 s; microseconds for a million pixels are picoseconds for one.
+    CHECK(static_cast<double>(cpu_of(each, capacity.cpu)) == Approx(0.2e12).epsilon(0.001));
+    CHECK(capacity.cpu.decode == 1808);
+    CHECK(capacity.cpu.scale == 362);
+    CHECK(capacity.cpu.encode == 13'027);
+    CHECK(finding_of(0).capacity().cpu.available == 0);
+    CHECK(Finding{}.capacity() == Capacity{});
 }
 
 TEST_CASE("people get a picture, a table and the bound", "[bench]") {
@@ -107,7 +110,8 @@ TEST_CASE("programs get JSON", "[bench]") {
     const auto json = nlohmann::json::parse(to_json(finding_of(2)));
     CHECK(json["sessions"] == 2);
     CHECK(json["bound"] == "cpu");
-    CHECK(json["capacity"]["encode_pixels_per_second"] == 20'357'568);
+    CHECK(json["capacity"]["encode_ps_per_pixel"] == 13'027);
+    CHECK(json["capacity"]["cpu_ps_per_second"] > 400'000'000'000);
     CHECK(json["steps"][0]["holds"] == true);
     CHECK(json["steps"][0]["by_session"].size() == 2);
     CHECK(json["steps"][0]["all"]["p95"] == Approx(0.8));

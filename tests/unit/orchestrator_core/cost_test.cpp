@@ -13,14 +13,14 @@ namespace {
 constexpr std::int64_t kSource = 60 * 1280 * 720 / 2;  // decoded pixels/s
 
 FakeTranscoder& measured_transcoder(Harness& world, const std::string& name, std::uint32_t slots,
-                                    const Cost& capacity) {
+                                    const Cost& limits, const CpuBudget& cpu = {}) {
     FakeTranscoder& t = world.silent_transcoder(name, slots);
     Hello hello;
     hello.name = name;
     hello.nonce = t.nonce;
     hello.slots = slots;
     hello.capabilities = t.capabilities;
-    hello.capacity = capacity;
+    hello.capacity = {limits, cpu};
     t.say(hello);
     REQUIRE(world.run_until([&] { return world.state_of(name) == "ready"; }));
     return t;
@@ -119,4 +119,45 @@ TEST_CASE("a transcoder that is idle takes a session larger than what it measure
     CHECK(refusal(world.begin("b", 1)).code == ApiCode::orchestrator_capped);
     CHECK(world.status().transcoders[0].load == 1);
     answer(world, "a", 2);
+}
+
+namespace {
+
+// What the harness's sessions take once a segment of them is known: 240p and 360p made of its source.
+constexpr std::int64_t kWork = 60 * (426 * 240 + 640 * 360) / 2;
+constexpr CpuBudget kPrices{2'000, 700, 9'000};
+constexpr std::int64_t kSessionCpu = kSource * 2'000 + 2 * kSource * 700 + kWork * 9'000;
+
+CpuBudget cpu_for(std::int64_t sessions) {
+    CpuBudget cpu = kPrices;
+    cpu.available = sessions * kSessionCpu;
+    return cpu;
+}
+
+}  // namespace
+
+TEST_CASE("sessions are refused for the CPU that they take together while there are slots",
+          "[orchestrator][cost]") {
+    Harness world;
+    measured_transcoder(world, "one", 8, {}, cpu_for(2));
+    answer(world, "a", 1);
+    answer(world, "b", 1);
+    CHECK(refusal(world.begin("c", 1)).code == ApiCode::orchestrator_capped);
+    CHECK(world.status().transcoders[0].load == 2);
+    answer(world, "a", 2);
+    answer(world, "b", 2);
+}
+
+TEST_CASE("a transcoder that refuses for cost is asked again when something has changed",
+          "[orchestrator][cost]") {
+    Harness world;
+    FakeTranscoder& t = measured_transcoder(world, "one", 8, {}, cpu_for(4));
+    Heartbeat beat;
+    beat.slots = 8;
+    beat.slots_free = 7;
+    beat.load = all_of({{}, cpu_for(4)});  // another orchestrator's session has all of it
+    t.say(beat);
+    CHECK(refusal(world.begin("a", 1)).code == ApiCode::orchestrator_capped);
+    t.beat();
+    answer(world, "a", 1);
 }

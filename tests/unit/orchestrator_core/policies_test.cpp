@@ -126,7 +126,7 @@ TEST_CASE("the scheduler ranks by cost, then real time, then slots, then key",
         CHECK(both[*one].key == turned[*two].key);  // whatever the order they come in
         return both[*one].key->value;
     };
-    const Cost measured{0, 1000, 0, 0};
+    const Capacity measured{{0, 1000, 0, 0}, {}};
     CHECK(best({&a, 1, measured, {0, 500, 0, 0}, 9000}, {&b, 1, measured, {}, 500}) == "b");
     CHECK(best({&a, 9, {}, {}, 900}, {&b, 1, {}, {}, 1000}) == "b");  // not in real time
     CHECK(best({&a, 1, {}, {}, 9000}, {&b, 2, {}, {}, 1200}) ==
@@ -143,28 +143,64 @@ TEST_CASE("a candidate takes as many sessions as its slots and its cost last for
           "[orchestrator][scheduler]") {
     const TranscoderKey a{"a"};
     const Cost need{50, 10, 1, 0};
+    const auto limits = [](const Cost& most) { return Capacity{most, {}}; };
     CHECK(places({&a, 4, {}, {}, 0}, need) == 4);  // nothing measured: slots alone
-    CHECK(places({&a, 4, {100, 0, 0, 0}, {}, 0}, need) == 2);
-    CHECK(places({&a, 4, {100, 0, 0, 0}, {51, 0, 0, 0}, 0}, need) == 0);
-    CHECK(places({&a, 4, {100, 100, 1, 0}, {}, 0}, need) == 1);  // the scarcest
-    CHECK(places({&a, 4, {100, 0, 0, 0}, {900, 0, 0, 0}, 0}, need) == 0);
-    CHECK(places({&a, 0, {100, 0, 0, 0}, {}, 0}, need) == 0);
-    CHECK(places({&a, 4, {100, 0, 0, 0}, {}, 0}, Cost{}) == 4);  // costs nothing
+    CHECK(places({&a, 4, limits({100, 0, 0, 0}), {}, 0}, need) == 2);
+    CHECK(places({&a, 4, limits({100, 0, 0, 0}), {51, 0, 0, 0}, 0}, need) == 0);
+    CHECK(places({&a, 4, limits({100, 100, 1, 0}), {}, 0}, need) == 1);  // the scarcest
+    CHECK(places({&a, 4, limits({100, 0, 0, 0}), {900, 0, 0, 0}, 0}, need) == 0);
+    CHECK(places({&a, 0, limits({100, 0, 0, 0}), {}, 0}, need) == 0);
+    CHECK(places({&a, 4, limits({100, 0, 0, 0}), {}, 0}, Cost{}) == 4);  // costs nothing
+}
+
+TEST_CASE("decoding, scaling and encoding take of one CPU", "[orchestrator][scheduler]") {
+    const TranscoderKey a{"a"};
+    const Capacity cpu{{}, {.decode = 2, .scale = 1, .encode = 10, .available = 1000}};
+    const Cost decodes{.decode_pixels = 200, .encode_work = 10};
+    const Cost encodes{.decode_pixels = 10, .scale_pixels = 10, .encode_work = 47};
+    CHECK(places({&a, 9, cpu, {}, 0}, decodes) == 2);
+    CHECK(places({&a, 9, cpu, {}, 0}, encodes) == 2);
+    // Not as two limits: what one takes, the other has not.
+    CHECK(places({&a, 9, cpu, decodes, 0}, encodes) == 1);
+    CHECK(places({&a, 9, cpu, decodes + encodes, 0}, encodes) == 0);
+    CHECK(places({&a, 9, cpu, all_of(cpu), 0}, {.encode_work = 1}) == 0);
+    CHECK(places({&a, 9, cpu, {}, 0}, {.encode_work = 1'000'000}) == 1);  // idle: it takes any
+    const std::vector<Candidate> both{{&a, 9, cpu, decodes, 0}, {&a, 9, cpu, {}, 0}};
+    CHECK(pick(both, encodes) == 1U);  // more of the CPU is left there
+}
+
+TEST_CASE("prices and pixels beyond all bounds stay within arithmetic",
+          "[orchestrator][scheduler]") {
+    constexpr std::int64_t kMost = INT64_MAX >> 16;
+    const Cost absurd{kMost, kMost, kMost, kMost, kMost, kMost};
+    const CpuBudget prices{INT64_MAX, INT64_MAX, INT64_MAX, 1'000'000'000'000'000};
+    CHECK(cpu_of(absurd, prices) > 0);
+    CHECK_FALSE(fits(absurd, absurd, {{}, prices}));
+    const TranscoderKey a{"a"};
+    CHECK(places({&a, 9, {{}, prices}, absurd, 0}, absurd) == 0);
+    CHECK(completed(Cost{kMost, kMost, kMost, 0}).scale_pixels > 0);
 }
 
 TEST_CASE("what a segment was says what its session costs a second", "[orchestrator][scheduler]") {
     TranscodeReport made = report(small_ladder(), 4s);
-    const auto cost = measured_cost(made, 1'000'000);
+    const auto cost = measured_cost(made, small_ladder(), 1'000'000);
     REQUIRE(cost.has_value());
     CHECK(cost->decode_pixels == 60 * 1280 * 720 / 4);
     CHECK(cost->encode_pixels == 60 * (426 * 240 + 640 * 360) / 4);
     CHECK(cost->encoder_sessions == 2);
     CHECK(cost->bytes == (1'000'000 + 100 + 101) / 4);
+    CHECK(cost->scale_pixels == 2 * cost->decode_pixels);
+    CHECK(cost->encode_work == cost->encode_pixels);  // H.264 at veryfast
+    Ladder slower = small_ladder();
+    slower[1].preset = "medium";
+    CHECK(measured_cost(made, slower, 0)->encode_work > cost->encode_work);
+    CHECK(measured_cost(made, slower, 0)->encode_pixels == cost->encode_pixels);
     made.renditions[0].pixels = 0;  // the source's own video, copied
-    CHECK(measured_cost(made, 0)->encoder_sessions == 1);
+    CHECK(measured_cost(made, small_ladder(), 0)->encoder_sessions == 1);
     made.source.pixels = 0;  // audio alone
-    CHECK_FALSE(measured_cost(made, 1'000'000));
-    CHECK_FALSE(measured_cost(report(small_ladder(), 40ms), 1000));  // a stream's last picture
+    CHECK_FALSE(measured_cost(made, small_ladder(), 1'000'000));
+    // a stream's last picture
+    CHECK_FALSE(measured_cost(report(small_ladder(), 40ms), small_ladder(), 1000));
 }
 
 TEST_CASE("the cost of a ladder counts pixels, encoders and bytes", "[orchestrator][scheduler]") {
@@ -173,6 +209,13 @@ TEST_CASE("the cost of a ladder counts pixels, encoders and bytes", "[orchestrat
     CHECK(cost.decode_pixels == 640 * 360 * 30);  // at least: the source may be larger
     CHECK(cost.encoder_sessions == 2);
     CHECK(cost.bytes == (600'000 + 1'200'000) / 8);
+    CHECK(cost.scale_pixels == 2 * cost.decode_pixels);
+    CHECK(cost.encode_work == cost.encode_pixels);
+    Ladder harder = small_ladder();
+    harder[0].codec = VideoCodec::hevc;
+    CHECK(estimate_cost(harder).encode_work > cost.encode_work);
+    harder[0].preset = "a word of a later version";
+    CHECK(estimate_cost(harder).encode_work > 0);
     RenditionSpec absurd;
     absurd.width = absurd.height = 2'000'000'000;
     absurd.fps = {2'000'000'000, 1};

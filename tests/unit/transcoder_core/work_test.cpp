@@ -25,7 +25,7 @@ TEST_CASE("a session that asks twice holds one slot", "[transcoder][work]") {
 
 TEST_CASE("a session that costs more than is left is refused for its cost", "[transcoder][work]") {
     CoreConfig config = a_config(4);
-    config.capacity.encode_pixels = 100;  // pixels/s measured; the rest was not
+    config.capacity.limits.encode_pixels = 100;  // pixels/s measured; the rest was not
     Rig rig(config);
     rig.join();
     Cost cost;
@@ -38,9 +38,31 @@ TEST_CASE("a session that costs more than is left is refused for its cost", "[tr
     CHECK(rig.sent<SlotRefused>()[0].reason == SlotRefusal::cost);
 }
 
+TEST_CASE(
+    "the CPU is one budget at this machine's prices, and an earlier minor's sessions count in it",
+    "[transcoder][work]") {
+    CoreConfig config = a_config(4);
+    config.capacity.cpu = {.decode = 2, .scale = 1, .encode = 10, .available = 1000};
+    Rig rig(config);
+    rig.join();
+    const Cost decodes{.decode_pixels = 200, .scale_pixels = 10, .encode_work = 10};  // 510
+    rig.receive(kFirst, Reserve{ReservationId{1}, session("a"), decodes, 0});
+    rig.receive(kFirst, Reserve{ReservationId{2}, session("b"), decodes, 0});
+    CHECK(rig.sent<SlotGranted>().size() == 1);
+    REQUIRE(rig.sent<SlotRefused>().size() == 1);
+    CHECK(rig.sent<SlotRefused>()[0].reason == SlotRefusal::cost);
+    // It tells neither what scalers read nor how hard encoders work: 20 * 2 + 2 * 20 + 42 * 10.
+    const Cost earlier{.decode_pixels = 20, .encode_pixels = 42, .encoder_sessions = 2};
+    rig.receive(kFirst, Reserve{ReservationId{3}, session("c"), earlier, 0});
+    CHECK(rig.sent<SlotRefused>().size() == 2);
+    const Cost less{.decode_pixels = 20, .encode_pixels = 41, .encoder_sessions = 2};
+    rig.receive(kFirst, Reserve{ReservationId{4}, session("d"), less, 0});
+    CHECK(rig.sent<SlotGranted>().size() == 2);
+}
+
 TEST_CASE("an idle transcoder takes a session whatever its cost", "[transcoder][work]") {
     CoreConfig config = a_config(4);
-    config.capacity.encode_pixels = 100;
+    config.capacity.limits.encode_pixels = 100;
     Rig rig(config);
     rig.join();
     const Cost large{.encode_pixels = 1'000};
@@ -54,7 +76,7 @@ TEST_CASE("an idle transcoder takes a session whatever its cost", "[transcoder][
 TEST_CASE("what a session really costs comes with its tasks, and never costs it its slot",
           "[transcoder][work]") {
     CoreConfig config = a_config(4);
-    config.capacity.decode_pixels = 100;
+    config.capacity.limits.decode_pixels = 100;
     Rig rig(config);
     rig.join();
     const Cost guess{.decode_pixels = 20};

@@ -68,7 +68,10 @@ Size any_size(Rng& rng) {
 }
 Cost any_cost(Rng& rng) {
     const auto part = [&] { return any_positive(rng) >> 16; };
-    return {part(), part(), part(), part()};
+    return {part(), part(), part(), part(), part(), part()};
+}
+CpuBudget any_budget(Rng& rng) {
+    return {any_positive(rng), any_positive(rng), any_positive(rng), any_positive(rng)};
 }
 VideoCodec any_video(Rng& rng) {
     return any_enum<VideoCodec>(rng, 8);
@@ -209,7 +212,7 @@ Hello any_hello(Rng& rng) {
                           any_list(rng, wire::kCodecsInListMax, any_audio),
                           any_list(rng, wire::kCodecsInListMax, any_container),
                           static_cast<std::int32_t>(1 + rng.below(16))};
-    hello.capacity = any_cost(rng);
+    hello.capacity = {any_cost(rng), any_budget(rng)};
     hello.devices = any_list(rng, wire::kDevicesMax, [](Rng& r) {
         return Device{any_text(r, wire::kDeviceKindBytesMax),
                       any_text(r, wire::kDeviceNameBytesMax), any_u32(r)};

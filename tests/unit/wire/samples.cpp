@@ -21,7 +21,7 @@ Sha256 counting(std::uint8_t from) {
 }
 
 Cost cost() {
-    return {55'296'000, 33'177'600, 3, 1'250'000};
+    return {55'296'000, 33'177'600, 3, 1'250'000, 165'888'000, 66'355'200};
 }
 
 Ladder ladder() {
@@ -92,7 +92,7 @@ Hello hello() {
                           {AudioCodec::aac, AudioCodec::opus},
                           {Container::mpegts, Container::mp4},
                           10};
-    hello.capacity = cost();
+    hello.capacity = {cost(), {2'100, 640, 8'800, 1'900'000'000'000}};
     hello.devices = {{"cpu", "8 cores", 3}, {"cuda", "NVIDIA H100", 1}};
     hello.labels = {{"tier", "backup"}, {"zone", "a"}};
     hello.held = {{kTask, kAttempt}, {TaskId{42}, AttemptNo{1}}};
