@@ -20,6 +20,7 @@
 #include "common/runtime/service_manager.h"
 #include "transcoder/admin.h"
 #include "transcoder/bench/auto_slots.h"
+#include "transcoder/bench/machine_lock.h"
 #include "transcoder/data_dir.h"
 #include "transcoder/engine/sanitized.h"
 #include "transcoder/gpu/gpu_stock.h"
@@ -96,6 +97,7 @@ private:
             return config::kExitDone;
         }
         bound_slots_by_gpus();
+        be_seen();
         metrics_.emplace(config::version());
         service_.emplace(
             Service::Parts{loop_, context_, key_, *signer_, pool_, *data_dir_, *metrics_},
@@ -146,6 +148,16 @@ private:
         log::info("gpu", "the limits of --nvidia bind",
                   {{"slots", std::to_string(*bound)}, {"instead_of", std::to_string(slots_)}});
         slots_ = *bound;
+    }
+
+    // Also with a number of sessions: whoever measures later has to know.
+    void be_seen() {
+        if (auto entered = bench::MachinePresence::enter())
+            presence_.emplace(std::move(*entered));
+        if (config_.slots_auto && presence_ && !presence_->alone())
+            log::warn("bench", "another transcoder of this machine promises its sessions as well",
+                      {{"slots", std::to_string(slots_)},
+                       {"remedy", "--max-sessions N for each, together what one measures alone"}});
     }
 
     int read_tokens() {
@@ -290,6 +302,7 @@ private:
     std::optional<DataDir> data_dir_;
     std::uint32_t slots_ = config_.slots;
     Capacity capacity_;  // nothing: not measured
+    std::optional<bench::MachinePresence> presence_;
     bool stopped_ = false;
     net::KeyPair key_;
     std::optional<net::Signer> signer_;

@@ -26,10 +26,18 @@ int open_lock(const std::string& path) {
     return fd;
 }
 
+constexpr std::array<const char*, 2> kDirectories{"/run/lock", "/tmp"};
+
+bool lock(int fd, int how) {
+    while (::flock(fd, how) != 0)
+        if (errno != EINTR)
+            return false;
+    return true;
+}
+
 }  // namespace
 
 std::optional<MachineLock> MachineLock::take(const std::function<void()>& waiting) {
-    constexpr std::array<const char*, 2> kDirectories{"/run/lock", "/tmp"};
     for (const char* directory : kDirectories)
         if (auto lock = take_in(directory, waiting))
             return lock;
@@ -41,14 +49,13 @@ std::optional<MachineLock> MachineLock::take_in(const std::string& directory,
     const int fd = open_lock(directory + '/' + kLockName);
     if (fd < 0)
         return std::nullopt;
-    MachineLock lock(fd);
-    if (::flock(fd, LOCK_EX | LOCK_NB) == 0)
-        return lock;
+    MachineLock taken(fd);
+    if (lock(fd, LOCK_EX | LOCK_NB))
+        return taken;
     waiting();
-    while (::flock(fd, LOCK_EX) != 0)
-        if (errno != EINTR)
-            return std::nullopt;
-    return lock;
+    if (!lock(fd, LOCK_EX))
+        return std::nullopt;
+    return taken;
 }
 
 MachineLock::~MachineLock() {
@@ -57,5 +64,34 @@ MachineLock::~MachineLock() {
 }
 
 MachineLock::MachineLock(MachineLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+
+std::optional<MachinePresence> MachinePresence::enter() {
+    for (const char* directory : kDirectories)
+        if (auto presence = enter_in(directory))
+            return presence;
+    return std::nullopt;
+}
+
+// All that are present share the lock; who gets it for itself is alone. A try that fails loses what was held.
+std::optional<MachinePresence> MachinePresence::enter_in(const std::string& directory) {
+    const int fd = open_lock(directory + '/' + kPresenceName);
+    if (fd < 0)
+        return std::nullopt;
+    MachinePresence presence(fd, false);
+    if (!lock(fd, LOCK_SH))
+        return std::nullopt;
+    presence.alone_ = lock(fd, LOCK_EX | LOCK_NB);
+    if (!lock(fd, LOCK_SH))
+        return std::nullopt;
+    return presence;
+}
+
+MachinePresence::~MachinePresence() {
+    if (fd_ >= 0)
+        ::close(fd_);
+}
+
+MachinePresence::MachinePresence(MachinePresence&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)), alone_(other.alone_) {}
 
 }  // namespace millrace::bench

@@ -84,6 +84,29 @@ TEST_CASE("one measures at a time on a machine, and whoever waits is told", "[be
     CHECK(waited);
 }
 
+TEST_CASE("who comes to a machine knows whether a transcoder is there", "[bench]") {
+    const Folder folder;
+    auto first = MachinePresence::enter_in(folder.path);
+    REQUIRE(first);
+    CHECK(first->alone());
+    auto second = MachinePresence::enter_in(folder.path);
+    REQUIRE(second);
+    CHECK_FALSE(second->alone());
+    const MachinePresence moved = std::move(*second);  // the one that stays is still seen
+    second.reset();
+    first.reset();
+    auto third = MachinePresence::enter_in(folder.path);
+    REQUIRE(third);
+    CHECK_FALSE(third->alone());
+    CHECK_FALSE(MachinePresence::enter_in(folder.path / "nowhere"));
+}
+
+TEST_CASE("nobody is there when all have gone", "[bench]") {
+    const Folder folder;
+    MachinePresence::enter_in(folder.path).reset();
+    CHECK(MachinePresence::enter_in(folder.path)->alone());
+}
+
 TEST_CASE("a lock that is no plain file is nobody's", "[bench]") {
     const Folder folder;
     const auto lock = folder.path / kLockName;
