@@ -500,7 +500,7 @@ int compare(const Options& options) {
 int main(int argc, char** argv) {
     // Instead of the transcoder's (--engine /proc/self/exe): quicker to build while working on the engine.
     if (argc > 1 && std::string_view(argv[1]) == engine::kEngineArgument)
-        engine::engine_main(engine::kEngineSocket);
+        engine::engine_main(engine::kEngineSocket, /*with_gpu=*/false);
     Options options;
     if (!parse(argc, argv, options)) {
         std::fprintf(
