@@ -1,9 +1,15 @@
 """What a ladder may ask of the output, through the orchestrator: codecs, containers, audio, copies."""
 
+import json
+import os
+import pathlib
+import tempfile
 import unittest
 
 from support import media
-from support.case import ClusterCase
+from support.case import STEADY, ClusterCase
+from support.cluster import binary
+from support.processes import run_to_end
 
 LADDER = [
     {"name": "hevc", "width": 128, "height": 72, "quality": 35, "bitrate": 200000, "encoder": "HEVC", "container": "mp4",
@@ -39,6 +45,25 @@ class Outputs(ClusterCase):
             frames += hevc.frames
         joined = media.Probe(whole)
         self.assertEqual((joined.frames, joined.errors), (frames, ""))
+
+    def test_nothing_depends_on_what_memory_held_before(self):
+        """Memory that malloc hands out is filled with another byte each time (by glibc, or by AddressSanitizer)."""
+        made = []
+        for byte in (1, 85, 165):
+            with tempfile.TemporaryDirectory() as directory:
+                place = pathlib.Path(directory)
+                sources = [place / f"{seq}.ts" for seq in range(3)]
+                for source, clip in zip(sources, self.clips):
+                    source.write_bytes(clip)
+                (place / "ladder.json").write_text(json.dumps([*STEADY, *LADDER]))
+                sanitizer = f"{os.environ.get('ASAN_OPTIONS', '')}:max_malloc_fill_size=1000000000:malloc_fill_byte={byte}"
+                done = run_to_end([binary("transcoder"), "transcode", *sources, "--ladder", place / "ladder.json", "--out-dir", place / "out"],
+                                  within=120, environment={"MALLOC_PERTURB_": str(byte), "ASAN_OPTIONS": sanitizer})
+                self.assertEqual(done.returncode, 0, done)
+                made.append({path.relative_to(place): path.read_bytes() for path in sorted(place.glob("out/*/*"))})
+        self.assertEqual(len(made[0]), 12)
+        for other in made[1:]:
+            self.assertEqual([str(path) for path in made[0] if made[0][path] != other[path]], [])
 
     def test_a_copy_counts_no_pixels(self):
         opened = self.session(self.orchestrator, LADDER)
