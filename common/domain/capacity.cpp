@@ -96,16 +96,20 @@ std::int64_t cpu_of(const Cost& cost, const CpuBudget& prices) {
            price(cost.encode_work, prices.encode);
 }
 
-bool fits(const Cost& need, const Cost& load, const Capacity& capacity) {
-    const auto fits_one = [](std::int64_t n, std::int64_t l, std::int64_t c) {
-        return c == 0 || n <= c - l;
-    };
+std::array<Dimension, 5> dimensions(const Cost& need, const Cost& load, const Capacity& capacity) {
     const Cost& most = capacity.limits;
-    return fits_one(need.decode_pixels, load.decode_pixels, most.decode_pixels) &&
-           fits_one(need.encode_pixels, load.encode_pixels, most.encode_pixels) &&
-           fits_one(need.encoder_sessions, load.encoder_sessions, most.encoder_sessions) &&
-           fits_one(need.bytes, load.bytes, most.bytes) &&
-           fits_one(cpu_of(need, capacity.cpu), cpu_of(load, capacity.cpu), capacity.cpu.available);
+    const CpuBudget& cpu = capacity.cpu;
+    return {{{most.decode_pixels, load.decode_pixels, need.decode_pixels},
+             {most.encode_pixels, load.encode_pixels, need.encode_pixels},
+             {most.encoder_sessions, load.encoder_sessions, need.encoder_sessions},
+             {most.bytes, load.bytes, need.bytes},
+             {cpu.available, cpu_of(load, cpu), cpu_of(need, cpu)}}};
+}
+
+bool fits(const Cost& need, const Cost& load, const Capacity& capacity) {
+    return std::ranges::all_of(dimensions(need, load, capacity), [](const Dimension& d) {
+        return d.capacity == 0 || d.need <= d.capacity - d.load;
+    });
 }
 
 bool takes(const Cost& need, const Cost& load, const Capacity& capacity) {

@@ -3,6 +3,7 @@
 //
 // Thread: any; values.
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -51,6 +52,14 @@ struct Capacity {
     CpuBudget cpu;
     bool operator==(const Capacity&) const = default;
 };
+// What binds: how much there is (0 = not measured), is taken, and is needed.
+struct Dimension {
+    std::int64_t capacity = 0;
+    std::int64_t load = 0;
+    std::int64_t need = 0;
+};
+[[nodiscard]] std::array<Dimension, 5> dimensions(const Cost& need, const Cost& load,
+                                                  const Capacity& capacity);
 // True when `need` fits beside `load` in every dimension that was measured.
 [[nodiscard]] bool fits(const Cost& need, const Cost& load, const Capacity& capacity);
 // The same, or nobody is there yet: alone a session is in nobody's way, and one that is slow is worth more to its

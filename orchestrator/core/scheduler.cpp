@@ -15,22 +15,19 @@ constexpr std::int64_t kSideMax = 65'536;                   // pixels
 constexpr std::int64_t kBitrateMax = 100'000'000'000;       // bit/s
 constexpr std::int64_t kAmountMax = 1'000'000'000'000'000;  // of a segment: pixels or bytes
 
-std::int64_t left_in(std::int64_t capacity, std::int64_t load, std::int64_t need) {
-    if (capacity <= 0)
+std::int64_t left_in(const Dimension& d) {
+    if (d.capacity <= 0)
         return kWhole;
-    const std::int64_t left = capacity - std::clamp<std::int64_t>(load + need, 0, capacity);
+    const std::int64_t left = d.capacity - std::clamp<std::int64_t>(d.load + d.need, 0, d.capacity);
     return left * kWhole /
-           capacity;  // capacities are clamped far below 2^63 / 1000, loads below 2^62
+           d.capacity;  // capacities are clamped far below 2^63 / 1000, loads below 2^62
 }
 
 std::int64_t cost_headroom(const Candidate& c, const Cost& need) {
-    const Cost& most = c.capacity.limits;
-    const CpuBudget& cpu = c.capacity.cpu;
-    return std::min({left_in(most.decode_pixels, c.load.decode_pixels, need.decode_pixels),
-                     left_in(most.encode_pixels, c.load.encode_pixels, need.encode_pixels),
-                     left_in(most.encoder_sessions, c.load.encoder_sessions, need.encoder_sessions),
-                     left_in(most.bytes, c.load.bytes, need.bytes),
-                     left_in(cpu.available, cpu_of(c.load, cpu), cpu_of(need, cpu))});
+    std::int64_t least = kWhole;
+    for (const Dimension& d : dimensions(need, c.load, c.capacity))
+        least = std::min(least, left_in(d));
+    return least;
 }
 
 // 0 = not measured yet: it gets the chance to be.
@@ -71,10 +68,10 @@ std::int64_t rate_of(const RenditionSpec& spec) {
     return std::min((std::int64_t{spec.fps.num} + spec.fps.den - 1) / spec.fps.den, kFpsMax);
 }
 
-std::int64_t times_in(std::int64_t capacity, std::int64_t load, std::int64_t need) {
-    if (capacity <= 0 || need <= 0)
+std::int64_t times_in(const Dimension& d) {
+    if (d.capacity <= 0 || d.need <= 0)
         return kSlotsMax;
-    return std::clamp<std::int64_t>((capacity - load) / need, 0, kSlotsMax);
+    return std::clamp<std::int64_t>((d.capacity - d.load) / d.need, 0, kSlotsMax);
 }
 
 std::uint64_t amount_of(std::int64_t told) {
@@ -95,14 +92,9 @@ std::int64_t per_second(std::uint64_t amount, std::int64_t ms) {
 }  // namespace
 
 std::uint32_t places(const Candidate& c, const Cost& need) {
-    const Cost& most = c.capacity.limits;
-    const CpuBudget& cpu = c.capacity.cpu;
-    const std::int64_t times =
-        std::min({times_in(most.decode_pixels, c.load.decode_pixels, need.decode_pixels),
-                  times_in(most.encode_pixels, c.load.encode_pixels, need.encode_pixels),
-                  times_in(most.encoder_sessions, c.load.encoder_sessions, need.encoder_sessions),
-                  times_in(most.bytes, c.load.bytes, need.bytes),
-                  times_in(cpu.available, cpu_of(c.load, cpu), cpu_of(need, cpu))});
+    std::int64_t times = kSlotsMax;
+    for (const Dimension& d : dimensions(need, c.load, c.capacity))
+        times = std::min(times, times_in(d));
     const std::int64_t least = takes(need, c.load, c.capacity) ? 1 : 0;
     return std::min(c.headroom, static_cast<std::uint32_t>(std::max(times, least)));
 }
