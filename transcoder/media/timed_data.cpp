@@ -15,13 +15,8 @@ Ticks near(Ticks raw, Ticks reference) {
 
 }  // namespace
 
-TimedData::TimedData(const std::vector<DataStream>& streams) {
-    for (const DataStream& stream : streams)
-        streams_.push_back({stream.kind, stream.announced});
-}
-
 bool TimedData::empty() const {
-    return items_.empty() && std::ranges::none_of(streams_, &Stream::announced);
+    return items_.empty() && std::ranges::none_of(streams_, &DataStream::announced);
 }
 
 bool TimedData::carries(std::size_t stream) const {

@@ -17,7 +17,7 @@ public:
     static constexpr std::size_t kItemsMax = 1024;
     static constexpr std::size_t kBytesMax = 1024 * 1024;
 
-    explicit TimedData(const std::vector<DataStream>& streams);
+    explicit TimedData(std::vector<DataStream> streams) : streams_(std::move(streams)) {}
 
     // Nothing to put into renditions.
     [[nodiscard]] bool empty() const;
@@ -42,11 +42,7 @@ private:
     [[nodiscard]] Ticks splice_time(const DataItem& item, std::optional<Ticks> said,
                                     Ticks first) const;
 
-    struct Stream {
-        DataKind kind = DataKind::id3;
-        bool announced = true;
-    };
-    std::vector<Stream> streams_;
+    std::vector<DataStream> streams_;
     std::vector<DataItem> items_;
     std::size_t bytes_ = 0;
     int dropped_ = 0;
