@@ -1,6 +1,5 @@
 #include "transcoder/bench/machine_lock.h"
 
-#include <array>
 #include <cerrno>
 #include <utility>
 
@@ -26,72 +25,62 @@ int open_lock(const std::string& path) {
     return fd;
 }
 
-constexpr std::array<const char*, 2> kDirectories{"/run/lock", "/tmp"};
+// In the first directory where there is a file to lock.
+template <class Locking>
+auto in_any_directory(const Locking& locking) -> decltype(locking(std::string())) {
+    for (const char* directory : {"/run/lock", "/tmp"})
+        if (auto locked = locking(directory))
+            return locked;
+    return std::nullopt;
+}
 
-bool lock(int fd, int how) {
-    while (::flock(fd, how) != 0)
+}  // namespace
+
+LockFile::~LockFile() {
+    if (fd_ >= 0)
+        ::close(fd_);
+}
+
+LockFile::LockFile(LockFile&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+
+bool LockFile::lock(int how) const {
+    while (::flock(fd_, how) != 0)
         if (errno != EINTR)
             return false;
     return true;
 }
 
-}  // namespace
-
 std::optional<MachineLock> MachineLock::take(const std::function<void()>& waiting) {
-    for (const char* directory : kDirectories)
-        if (auto lock = take_in(directory, waiting))
-            return lock;
-    return std::nullopt;
+    return in_any_directory(
+        [&waiting](const std::string& directory) { return take_in(directory, waiting); });
 }
 
 std::optional<MachineLock> MachineLock::take_in(const std::string& directory,
                                                 const std::function<void()>& waiting) {
-    const int fd = open_lock(directory + '/' + kLockName);
-    if (fd < 0)
+    LockFile file(open_lock(directory + '/' + kLockName));
+    if (!file.open())
         return std::nullopt;
-    MachineLock taken(fd);
-    if (lock(fd, LOCK_EX | LOCK_NB))
-        return taken;
-    waiting();
-    if (!lock(fd, LOCK_EX))
-        return std::nullopt;
-    return taken;
+    if (!file.lock(LOCK_EX | LOCK_NB)) {
+        waiting();
+        if (!file.lock(LOCK_EX))
+            return std::nullopt;
+    }
+    return MachineLock(std::move(file));
 }
-
-MachineLock::~MachineLock() {
-    if (fd_ >= 0)
-        ::close(fd_);
-}
-
-MachineLock::MachineLock(MachineLock&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
 
 std::optional<MachinePresence> MachinePresence::enter() {
-    for (const char* directory : kDirectories)
-        if (auto presence = enter_in(directory))
-            return presence;
-    return std::nullopt;
+    return in_any_directory([](const std::string& directory) { return enter_in(directory); });
 }
 
 // All that are present share the lock; who gets it for itself is alone. A try that fails loses what was held.
 std::optional<MachinePresence> MachinePresence::enter_in(const std::string& directory) {
-    const int fd = open_lock(directory + '/' + kPresenceName);
-    if (fd < 0)
+    LockFile file(open_lock(directory + '/' + kPresenceName));
+    if (!file.open() || !file.lock(LOCK_SH))
         return std::nullopt;
-    MachinePresence presence(fd, false);
-    if (!lock(fd, LOCK_SH))
+    const bool alone = file.lock(LOCK_EX | LOCK_NB);
+    if (!file.lock(LOCK_SH))
         return std::nullopt;
-    presence.alone_ = lock(fd, LOCK_EX | LOCK_NB);
-    if (!lock(fd, LOCK_SH))
-        return std::nullopt;
-    return presence;
+    return MachinePresence(std::move(file), alone);
 }
-
-MachinePresence::~MachinePresence() {
-    if (fd_ >= 0)
-        ::close(fd_);
-}
-
-MachinePresence::MachinePresence(MachinePresence&& other) noexcept
-    : fd_(std::exchange(other.fd_, -1)), alone_(other.alone_) {}
 
 }  // namespace millrace::bench

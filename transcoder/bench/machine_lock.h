@@ -11,11 +11,27 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace millrace::bench {
 
 inline constexpr const char* kLockName = "millrace-bench.lock";
 inline constexpr const char* kPresenceName = "millrace-transcoders.lock";
+
+// A file that is open and may be locked; closed and let go of at the end.
+class LockFile {
+public:
+    explicit LockFile(int fd) : fd_(fd) {}
+    ~LockFile();
+    LockFile(LockFile&& other) noexcept;
+    LockFile& operator=(LockFile&&) = delete;
+    [[nodiscard]] bool open() const { return fd_ >= 0; }
+    // As flock(2).
+    [[nodiscard]] bool lock(int how) const;
+
+private:
+    int fd_;
+};
 
 class MachineLock {
 public:
@@ -24,13 +40,10 @@ public:
     // The same in a directory that is given, for tests.
     [[nodiscard]] static std::optional<MachineLock> take_in(const std::string& directory,
                                                             const std::function<void()>& waiting);
-    ~MachineLock();
-    MachineLock(MachineLock&& other) noexcept;
-    MachineLock& operator=(MachineLock&&) = delete;
 
 private:
-    explicit MachineLock(int fd) : fd_(fd) {}
-    int fd_ = -1;
+    explicit MachineLock(LockFile file) : file_(std::move(file)) {}
+    LockFile file_;
 };
 
 class MachinePresence {
@@ -39,16 +52,12 @@ public:
     [[nodiscard]] static std::optional<MachinePresence> enter();
     // The same in a directory that is given, for tests.
     [[nodiscard]] static std::optional<MachinePresence> enter_in(const std::string& directory);
-    ~MachinePresence();
-    MachinePresence(MachinePresence&& other) noexcept;
-    MachinePresence& operator=(MachinePresence&&) = delete;
-
     // Nobody else was present when this one entered. Of two that enter at once at most one is alone.
     [[nodiscard]] bool alone() const { return alone_; }
 
 private:
-    MachinePresence(int fd, bool alone) : fd_(fd), alone_(alone) {}
-    int fd_ = -1;
+    MachinePresence(LockFile file, bool alone) : file_(std::move(file)), alone_(alone) {}
+    LockFile file_;
     bool alone_ = false;
 };
 
