@@ -10,6 +10,7 @@
 
 #include "common/config/exit_code.h"
 #include "common/runtime/loop.h"
+#include "transcoder/commands/tried_gpus.h"
 #include "transcoder/cuda/device_scaler.h"
 #include "transcoder/engine/engine_process.h"
 #include "transcoder/gpu/gpu_json.h"
@@ -99,27 +100,14 @@ std::string use_of(const gpu::GpuRecord& record) {
                                  : record.reason;
 }
 
-struct Gpus {
-    std::string driver;
-    std::vector<gpu::Reading> list;
-    gpu::Stock stock;     // the same, tried
-    std::string missing;  // why the list is empty
-    std::string kernel;   // whether this build's can be launched, or why not
+struct Gpus : TriedGpus {
+    std::string kernel;  // whether this build's can be launched, or why not
 };
 
 Gpus find_gpus() {
-    Gpus found;
-    const auto nvml = gpu::Nvml::open();
-    if (!nvml) {
-        found.missing = nvml.error().message;
+    Gpus found{try_gpus([](const gpu::Chosen& gpu, std::size_t) { return gpu::try_gpu(gpu); }), {}};
+    if (!found.missing.empty())
         return found;
-    }
-    found.driver = (*nvml)->driver();
-    found.list = (*nvml)->read();
-    for (const gpu::Reading& gpu : found.list) {
-        const gpu::Chosen chosen{gpu.index, gpu.uuid, gpu.name, std::nullopt};
-        found.stock.push_back(gpu::record_of(chosen, gpu::try_gpu(chosen)));
-    }
     const auto launched = cuda::device_name();
     found.kernel = launched ? "can be launched on " + *launched : launched.error().message;
     return found;
@@ -147,9 +135,7 @@ void print_gpus(const Gpus& gpus) {
         const gpu::Chosen& gpu = record.gpu;
         std::printf("gpu %-10u %s, %s, driver %s (%s)\n", gpu.index, gpu.name.c_str(),
                     gpu.uuid.c_str(), gpus.driver.c_str(), use_of(record).c_str());
-        for (const media::GpuStage& stage : record.trial.stages)
-            std::printf("  %-12s %-14s %s\n", std::string(media::to_string(stage.kind)).c_str(),
-                        stage.name.c_str(), stage.works ? "yes" : ("no: " + stage.reason).c_str());
+        print_stages(record, 12);
     }
     if (!gpus.list.empty())
         std::printf("cuda kernel    %s\n", gpus.kernel.c_str());

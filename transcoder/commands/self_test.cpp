@@ -7,6 +7,7 @@
 
 #include "common/config/exit_code.h"
 #include "common/config/version.h"
+#include "transcoder/commands/tried_gpus.h"
 #include "transcoder/gpu/gpu_json.h"
 #include "transcoder/gpu/self_test.h"
 #include "transcoder/media/devices.h"
@@ -24,41 +25,22 @@ bool is_of_the_self_test(const GpuStage& stage) {
     return stage.kind == GpuStageKind::kernel || stage.kind == GpuStageKind::pipeline;
 }
 
-struct Findings {
-    std::string driver;
-    std::vector<gpu::Reading> readings;
-    gpu::Stock stock;     // the same, tried
-    std::string missing;  // why there is none
-};
-
-// One after the other: they would hold each other up.
-Findings find() {
-    Findings findings;
-    const auto nvml = gpu::Nvml::open();
-    if (!nvml) {
-        findings.missing = nvml.error().message;
-        return findings;
-    }
-    findings.driver = (*nvml)->driver();
-    findings.readings = (*nvml)->read();
-    if (findings.readings.empty())
+TriedGpus find() {
+    TriedGpus findings = try_gpus([](const gpu::Chosen& gpu, std::size_t of) {
+        return gpu::try_gpu(gpu, kAllWithin / of, "/proc/self/exe", gpu::TrialScope::full);
+    });
+    if (findings.missing.empty() && findings.list.empty())
         findings.missing = "the driver knows no GPU";
-    const Duration each = kAllWithin / std::max<std::size_t>(findings.readings.size(), 1);
-    for (const gpu::Reading& reading : findings.readings) {
-        const gpu::Chosen chosen{reading.index, reading.uuid, reading.name, std::nullopt};
-        findings.stock.push_back(gpu::record_of(
-            chosen, gpu::try_gpu(chosen, each, "/proc/self/exe", gpu::TrialScope::full)));
-    }
     return findings;
 }
 
-bool holds(const Findings& findings) {
+bool holds(const TriedGpus& findings) {
     return findings.missing.empty() && std::ranges::all_of(findings.stock, [](const auto& record) {
                return fault_of(record).empty();
            });
 }
 
-void print_report(const Findings& findings) {
+void print_report(const TriedGpus& findings) {
     std::printf("millrace %s, ffmpeg %s\n", std::string(config::version()).c_str(),
                 media::ffmpeg_version().c_str());
     if (!findings.missing.empty())
@@ -66,16 +48,14 @@ void print_report(const Findings& findings) {
     for (const gpu::GpuRecord& record : findings.stock) {
         std::printf("\n%s, %s, driver %s\n", gpu::in_words(record.gpu).c_str(),
                     record.gpu.uuid.c_str(), findings.driver.c_str());
-        for (const GpuStage& stage : record.trial.stages)
-            std::printf("  %-9s %-14s %s\n", std::string(media::to_string(stage.kind)).c_str(),
-                        stage.name.c_str(), stage.works ? "yes" : ("no: " + stage.reason).c_str());
+        print_stages(record, 9);
         const std::string fault = fault_of(record);
         std::printf("self-test: %s: %s\n", gpu::in_words(record.gpu).c_str(),
                     fault.empty() ? "holds" : ("FAILS: " + fault).c_str());
     }
 }
 
-json report_of(const Findings& findings) {
+json report_of(const TriedGpus& findings) {
     json report{{"version", config::version()},
                 {"ffmpeg", media::ffmpeg_version()},
                 {"driver", findings.driver},
@@ -83,7 +63,7 @@ json report_of(const Findings& findings) {
                 {"missing", findings.missing.empty() ? json(nullptr) : json(findings.missing)},
                 {"gpus", json::array()}};
     for (std::size_t n = 0; n < findings.stock.size(); ++n) {
-        json entry = gpu::to_json(findings.readings[n]);
+        json entry = gpu::to_json(findings.list[n]);
         entry.update(gpu::to_json(findings.stock[n]));
         const std::string fault = fault_of(findings.stock[n]);
         entry["fault"] = fault.empty() ? json(nullptr) : json(fault);
@@ -105,7 +85,7 @@ std::string fault_of(const gpu::GpuRecord& record) {
 }
 
 int run_self_test(bool as_json) {
-    const Findings findings = find();
+    const TriedGpus findings = find();
     if (as_json)
         std::printf(
             "%s\n",
