@@ -42,13 +42,13 @@ void must(const Result<void>& result) {
 
 // A surface on the device, rows aligned as decoders have them.
 struct OnDevice {
-    explicit OnDevice(const SurfaceSpec& spec) {
+    OnDevice(const std::shared_ptr<cuda::Device>& device, const SurfaceSpec& spec) {
         constexpr std::int64_t kAlignment = 512;
-        for (int plane = 0; plane < cuda::kPlanes; ++plane) {
+        for (int plane = 0; plane < cuda::planes_of(spec.format); ++plane) {
             const std::int64_t stride =
                 (cuda::row_bytes(spec, plane) + kAlignment - 1) / kAlignment * kAlignment;
             memory.push_back(must(DeviceBuffer::make(
-                static_cast<std::size_t>(stride * cuda::plane_size(spec, plane).height))));
+                device, static_cast<std::size_t>(stride * cuda::plane_size(spec, plane).height))));
             view.planes[plane] = memory.back().data();
             view.strides[plane] = stride;
         }
@@ -63,12 +63,12 @@ struct Way {
     std::vector<std::vector<Surface>> targets;  // of each
     std::vector<double> us;                     // per picture, of each repetition
 
-    void run(const Surface& from) {
+    void run(cuda::Device& device, const Surface& from) {
         const auto start = std::chrono::steady_clock::now();
         for (int n = 0; n < kPictures; ++n)
             for (std::size_t s = 0; s < scalers.size(); ++s)
-                must(scalers[s]->enqueue(from, targets[s], nullptr));
-        must(DeviceScaler::wait(nullptr));
+                must(scalers[s]->enqueue(from, targets[s]));
+        must(device.wait());
         const std::chrono::duration<double, std::micro> took =
             std::chrono::steady_clock::now() - start;
         us.push_back(took.count() / kPictures);
@@ -79,21 +79,24 @@ struct Way {
     }
 };
 
-void measure(const char* name, const SurfaceSpec& source, const std::vector<SurfaceSpec>& ladder) {
-    const OnDevice from(source);
-    std::vector<OnDevice> to(ladder.begin(), ladder.end());
+void measure(const std::shared_ptr<cuda::Device>& device, const char* name,
+             const SurfaceSpec& source, const std::vector<SurfaceSpec>& ladder) {
+    const OnDevice from(device, source);
+    std::vector<OnDevice> to;
+    for (const SurfaceSpec& rendition : ladder)
+        to.emplace_back(device, rendition);
     Way together;
     Way apart;
-    together.scalers.push_back(must(DeviceScaler::open({source, false, ladder})));
+    together.scalers.push_back(must(DeviceScaler::open(device, {source, false, ladder})));
     together.targets.emplace_back();
     for (std::size_t n = 0; n < ladder.size(); ++n) {
         together.targets.front().push_back(to[n].view);
-        apart.scalers.push_back(must(DeviceScaler::open({source, false, {ladder[n]}})));
+        apart.scalers.push_back(must(DeviceScaler::open(device, {source, false, {ladder[n]}})));
         apart.targets.push_back({to[n].view});
     }
     for (int n = 0; n <= kRepetitions; ++n) {
-        together.run(from.view);
-        apart.run(from.view);
+        together.run(*device, from.view);
+        apart.run(*device, from.view);
         if (n == 0) {  // the first one warms up
             together.us.clear();
             apart.us.clear();
@@ -116,17 +119,20 @@ int main() {
                         gpu.decoder ? "told" : "not told");
     else
         std::printf("gpu: NVML: %s\n", nvml.error().message.c_str());
-    const auto device = cuda::device_name();
-    if (!device) {
-        std::printf("gpu: SKIPPED: %s\n", device.error().message.c_str());
+    const auto opened = cuda::Device::open();
+    if (!opened) {
+        std::printf("gpu: SKIPPED: %s\n", opened.error().message.c_str());
         return kSkipped;
     }
-    std::printf("%s; median of %d times %d pictures\n", device->c_str(), kRepetitions, kPictures);
+    const std::shared_ptr<cuda::Device>& device = *opened;
+    std::printf("%s; median of %d times %d pictures\n", device->name().c_str(), kRepetitions,
+                kPictures);
     using enum cuda::SurfaceFormat;
-    measure("1080p NV12 to 720 480 360 240", {{1920, 1080}, nv12},
+    measure(device, "1080p NV12 to 720 480 360 240", {{1920, 1080}, nv12},
             {{{1280, 720}, nv12}, {{854, 480}, nv12}, {{640, 360}, nv12}, {{426, 240}, nv12}});
-    measure("2160p P010 to 1080 720 480", {{3840, 2160}, p010},
+    measure(device, "2160p P010 to 1080 720 480", {{3840, 2160}, p010},
             {{{1920, 1080}, p010}, {{1280, 720}, nv12}, {{854, 480}, nv12}});
-    measure("720p NV12 to 360 240", {{1280, 720}, nv12}, {{{640, 360}, nv12}, {{426, 240}, nv12}});
+    measure(device, "720p NV12 to 360 240", {{1280, 720}, nv12},
+            {{{640, 360}, nv12}, {{426, 240}, nv12}});
     return 0;
 }

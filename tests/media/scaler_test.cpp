@@ -114,7 +114,7 @@ SurfaceSpec scaled_by(const SurfaceSpec& from, double ratio) {
 
 void compare(const char* what, const MemorySurface& ours, const MemorySurface& theirs,
              const MemorySurface& truth) {
-    for (int plane = 0; plane < kPlanes; ++plane) {
+    for (int plane = 0; plane < planes_of(ours.spec.format); ++plane) {
         const double mine = psnr(ours, truth, plane);
         const double reference = psnr(theirs, truth, plane);
         if (std::getenv("MILLRACE_SHOW_FIGURES") != nullptr)

@@ -16,7 +16,7 @@ namespace millrace::test {
 struct MemorySurface {
     explicit MemorySurface(const cuda::SurfaceSpec& described, std::int64_t padding = 22)
         : spec(described) {
-        for (int plane = 0; plane < cuda::kPlanes; ++plane) {
+        for (int plane = 0; plane < cuda::planes_of(spec.format); ++plane) {
             strides[plane] = cuda::row_bytes(spec, plane) + padding;
             planes[plane].assign(
                 static_cast<std::size_t>(strides[plane]) * static_cast<std::size_t>(height(plane)),
@@ -28,11 +28,16 @@ struct MemorySurface {
         return cuda::plane_size(spec, plane).height;
     }
     [[nodiscard]] cuda::Surface view() {
-        return {{planes[0].data(), planes[1].data()}, {strides[0], strides[1]}};
+        cuda::Surface surface;
+        for (int plane = 0; plane < cuda::planes_of(spec.format); ++plane) {
+            surface.planes[plane] = planes[plane].data();
+            surface.strides[plane] = strides[plane];
+        }
+        return surface;
     }
-    // Samples of one row of a plane, chroma's two by turns.
+    // Samples of one row of a plane, interleaved chroma's two by turns.
     [[nodiscard]] int samples(int plane) const {
-        return cuda::plane_size(spec, plane).width * (plane == 0 ? 1 : 2);
+        return static_cast<int>(cuda::row_bytes(spec, plane)) / (deep() ? 2 : 1);
     }
     [[nodiscard]] bool deep() const { return spec.format == cuda::SurfaceFormat::p010; }
     [[nodiscard]] int sample(int plane, int row, int column) const {
@@ -54,7 +59,7 @@ struct MemorySurface {
     }
     template <class Value>  // int(plane, row, column)
     void fill(Value value) {
-        for (int plane = 0; plane < cuda::kPlanes; ++plane)
+        for (int plane = 0; plane < cuda::planes_of(spec.format); ++plane)
             for (int row = 0; row < height(plane); ++row)
                 for (int column = 0; column < samples(plane); ++column)
                     set_sample(plane, row, column, value(plane, row, column));
@@ -66,8 +71,8 @@ struct MemorySurface {
 
     static constexpr std::uint8_t kUntouched = 0xa5;
     cuda::SurfaceSpec spec;
-    std::array<std::vector<std::uint8_t>, cuda::kPlanes> planes;
-    std::array<std::int64_t, cuda::kPlanes> strides{};
+    std::array<std::vector<std::uint8_t>, cuda::kPlanesMax> planes;
+    std::array<std::int64_t, cuda::kPlanesMax> strides{};
 };
 
 }  // namespace millrace::test

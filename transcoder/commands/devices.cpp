@@ -11,7 +11,7 @@
 #include "common/config/exit_code.h"
 #include "common/runtime/loop.h"
 #include "transcoder/commands/tried_gpus.h"
-#include "transcoder/cuda/device_scaler.h"
+#include "transcoder/cuda/device.h"
 #include "transcoder/engine/engine_process.h"
 #include "transcoder/gpu/gpu_json.h"
 #include "transcoder/media/devices.h"
@@ -108,8 +108,8 @@ Gpus find_gpus() {
     Gpus found{try_gpus([](const gpu::Chosen& gpu, std::size_t) { return gpu::try_gpu(gpu); }), {}};
     if (!found.missing.empty())
         return found;
-    const auto launched = cuda::device_name();
-    found.kernel = launched ? "can be launched on " + *launched : launched.error().message;
+    const auto device = cuda::Device::open();
+    found.kernel = device ? "can be launched on " + (*device)->name() : device.error().message;
     return found;
 }
 

@@ -11,6 +11,8 @@ AxisView view(const Axis& axis) {
             static_cast<std::int32_t>(axis.first.size())};
 }
 
+}  // namespace
+
 // Lines are filtered across once each and kept as long as an output row needs them.
 void scale_plane(const PlaneJob& job) {
     const auto width = static_cast<std::size_t>(columns(job));
@@ -36,18 +38,12 @@ void scale_plane(const PlaneJob& job) {
     }
 }
 
-}  // namespace
-
 void scale_on_host(const ScalePlan& plan, const Surface& from, std::span<const Surface> to) {
     MR_CHECK(to.size() == plan.outputs().size(), "one surface for each output");
     for (const ScalePlan::Plane& plane : plan.planes()) {
-        PlaneJob job = plane.job;
+        PlaneJob job = plane.between(from, to[plane.output]);
         job.x = view(plane.x);
         job.y = view(plane.y);
-        job.from = from.planes[plane.plane];
-        job.from_stride = from.strides[plane.plane];
-        job.to = to[plane.output].planes[plane.plane];
-        job.to_stride = to[plane.output].strides[plane.plane];
         scale_plane(job);
     }
 }

@@ -44,7 +44,8 @@ struct PlaneJob {
     AxisView x;
     AxisView y;
     std::int32_t offset = 0;    // to the sum of the second filter: what range conversion adds
-    std::int32_t channels = 1;  // interleaved in a row: 1 in luma, 2 in chroma
+    std::int32_t channels = 1;  // written, interleaved in a row: 2 in NV12's chroma
+    std::int32_t step = 1;  // samples from one of a channel to its next in the source: 2 in chroma
     bool deep_in = false;
     bool deep_out = false;
 };
@@ -53,26 +54,25 @@ struct PlaneJob {
     return job.x.outputs * job.channels;
 }
 
-// Row `row` of the source filtered across for one column of the output, chroma's columns being Cb
-// and Cr by turns.
+// Row `row` of the source filtered across for one column of the output, the columns of interleaved
+// chroma being Cb and Cr by turns. (Where one channel alone is written, `from` points to its first.)
 [[nodiscard]] MR_HOST_AND_DEVICE inline std::int32_t filter_across(const PlaneJob& job,
                                                                    std::int32_t row,
                                                                    std::int32_t column) {
     const std::int32_t output = column / job.channels;
-    const std::int64_t start =
-        std::int64_t{job.x.first[output]} * job.channels + column % job.channels;
+    const std::int64_t start = std::int64_t{job.x.first[output]} * job.step + column % job.channels;
     const std::int16_t* weight = job.x.weights + output;
     const std::uint8_t* line = job.from + row * job.from_stride;
     std::int32_t sum = 0;
     if (job.deep_in) {
         const auto* sample = reinterpret_cast<const std::uint16_t*>(line) + start;
         for (std::int32_t tap = 0; tap < job.x.taps; ++tap, weight += job.x.outputs)
-            sum += *weight * (sample[tap * job.channels] >> kDeepShift);
+            sum += *weight * (sample[tap * job.step] >> kDeepShift);
         return (sum + (1 << 8)) >> 9;  // 10 bits and those of the weights, to those of a line
     }
     const std::uint8_t* sample = line + start;
     for (std::int32_t tap = 0; tap < job.x.taps; ++tap, weight += job.x.outputs)
-        sum += *weight * sample[tap * job.channels];
+        sum += *weight * sample[tap * job.step];
     return (sum + (1 << 6)) >> 7;
 }
 

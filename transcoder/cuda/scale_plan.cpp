@@ -90,32 +90,50 @@ Size plane_size(const SurfaceSpec& surface, int plane) {
 }
 
 std::int64_t row_bytes(const SurfaceSpec& surface, int plane) {
-    return std::int64_t{plane_size(surface, plane).width} * (plane == 0 ? 1 : 2) *
+    const bool pairs = plane > 0 && surface.format != SurfaceFormat::i420;
+    return std::int64_t{plane_size(surface, plane).width} * (pairs ? 2 : 1) *
            (surface.format == SurfaceFormat::p010 ? 2 : 1);
+}
+
+PlaneJob ScalePlan::Plane::between(const Surface& from, const Surface& to) const {
+    const int source = plane == 0 ? 0 : 1;
+    PlaneJob whole = job;
+    whole.from = from.planes[source] + source_start;
+    whole.from_stride = from.strides[source];
+    whole.to = to.planes[plane];
+    whole.to_stride = to.strides[plane];
+    return whole;
 }
 
 ScalePlan::ScalePlan(const SurfaceSpec& source, bool full_range, std::vector<SurfaceSpec> outputs)
     : source_(source), outputs_(std::move(outputs)) {
     MR_CHECK(outputs_.size() <= kOutputsMax, "more renditions than a ladder has");
-    const bool deep = source_.format == SurfaceFormat::p010;
+    MR_CHECK(source_.format != SurfaceFormat::i420, "decoders interleave their chroma");
     for (std::size_t n = 0; n < outputs_.size(); ++n)
-        for (int plane = 0; plane < kPlanes; ++plane) {
-            const Size from = plane_size(source_, plane);
-            const Size to = plane_size(outputs_[n], plane);
-            for (const std::int32_t side : {from.width, from.height, to.width, to.height})
-                MR_CHECK(side > 0 && side <= kSideMax, "a side that no picture has");
-            const Range range = full_range ? to_limited(deep, plane) : Range{};
-            Plane made{n,
-                       plane,
-                       cubic_axis(from.width, to.width, 1),
-                       cubic_axis(from.height, to.height, range.gain),
-                       {}};
-            made.job.offset = range.offset;
-            made.job.channels = plane == 0 ? 1 : 2;
-            made.job.deep_in = deep;
-            made.job.deep_out = outputs_[n].format == SurfaceFormat::p010;
-            planes_.push_back(std::move(made));
-        }
+        for (int plane = 0; plane < planes_of(outputs_[n].format); ++plane)
+            planes_.push_back(make_plane(n, plane, full_range));
+}
+
+ScalePlan::Plane ScalePlan::make_plane(std::size_t output, int plane, bool full_range) const {
+    const SurfaceSpec& spec = outputs_[output];
+    const bool deep = source_.format == SurfaceFormat::p010;
+    const Size from = plane_size(source_, plane);
+    const Size to = plane_size(spec, plane);
+    for (const std::int32_t side : {from.width, from.height, to.width, to.height})
+        MR_CHECK(side > 0 && side <= kSideMax, "a side that no picture has");
+    const Range range = full_range ? to_limited(deep, plane) : Range{};
+    Plane made{output,
+               plane,
+               plane == 2 ? (deep ? 2 : 1) : 0,
+               cubic_axis(from.width, to.width, 1),
+               cubic_axis(from.height, to.height, range.gain),
+               {}};
+    made.job.offset = range.offset;
+    made.job.step = plane == 0 ? 1 : 2;
+    made.job.channels = plane == 0 || spec.format == SurfaceFormat::i420 ? 1 : 2;
+    made.job.deep_in = deep;
+    made.job.deep_out = spec.format == SurfaceFormat::p010;
+    return made;
 }
 
 }  // namespace millrace::cuda

@@ -19,8 +19,9 @@
 
 namespace millrace::cuda {
 
-// Luma, and interleaved chroma of half the size (rounded up) in both directions.
-enum class SurfaceFormat : std::uint8_t { nv12, p010 };
+// Luma, and chroma of half the size (rounded up) in both directions: interleaved as decoders and NVENC
+// have it, or in two planes (i420), as software encoders want it. A source is never i420.
+enum class SurfaceFormat : std::uint8_t { nv12, p010, i420 };
 
 struct SurfaceSpec {
     Size size;
@@ -28,12 +29,15 @@ struct SurfaceSpec {
     bool operator==(const SurfaceSpec&) const = default;
 };
 
-inline constexpr int kPlanes = 2;
+inline constexpr int kPlanesMax = 3;
+[[nodiscard]] constexpr int planes_of(SurfaceFormat format) {
+    return format == SurfaceFormat::i420 ? 3 : 2;
+}
 
 // Where a surface lies, in the memory of whoever scales.
 struct Surface {
-    std::uint8_t* planes[kPlanes] = {nullptr, nullptr};
-    std::int64_t strides[kPlanes] = {0, 0};  // bytes
+    std::uint8_t* planes[kPlanesMax] = {};
+    std::int64_t strides[kPlanesMax] = {};  // bytes
 };
 
 // Filters of one axis, as AxisView describes them.
@@ -55,11 +59,15 @@ public:
     static constexpr std::size_t kOutputsMax = 8;  // renditions
 
     struct Plane {
-        std::size_t output = 0;  // which rendition
-        int plane = 0;           // 0 luma, 1 chroma
+        std::size_t output = 0;         // which rendition
+        int plane = 0;                  // of it: 0 luma, others chroma
+        std::int64_t source_start = 0;  // bytes into the source's plane where its channel begins
         Axis x;
         Axis y;
         PlaneJob job;  // without pointers and strides
+
+        // The job with everything but the filters.
+        [[nodiscard]] PlaneJob between(const Surface& from, const Surface& to) const;
     };
     // Of all renditions.
     [[nodiscard]] const std::vector<Plane>& planes() const { return planes_; }
@@ -67,15 +75,20 @@ public:
     [[nodiscard]] const std::vector<SurfaceSpec>& outputs() const { return outputs_; }
 
 private:
+    [[nodiscard]] Plane make_plane(std::size_t output, int plane, bool full_range) const;
+
     SurfaceSpec source_;
     std::vector<SurfaceSpec> outputs_;
     std::vector<Plane> planes_;
 };
 
-// Of one plane of a surface, in samples; chroma counts pairs.
+// Of one plane of a surface, in samples; interleaved chroma counts pairs.
 [[nodiscard]] Size plane_size(const SurfaceSpec& surface, int plane);
 // Bytes of one row of one plane without padding.
 [[nodiscard]] std::int64_t row_bytes(const SurfaceSpec& surface, int plane);
+
+// The work of one plane on the CPU, its filters filled in.
+void scale_plane(const PlaneJob& job);
 
 // Scales on the CPU: the reference for the device, and what tests can run anywhere. `to`: one for
 // each output of the plan.

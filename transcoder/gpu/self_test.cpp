@@ -5,7 +5,6 @@
 #include <string>
 #include <vector>
 
-#include "common/base/rng.h"
 #include "common/runtime/payload.h"
 #include "transcoder/cuda/device_scaler.h"
 #include "transcoder/media/synthetic.h"
@@ -18,89 +17,11 @@ using media::GpuStage;
 using media::GpuStageKind;
 using Bytes = std::vector<std::uint8_t>;
 
-// ---- the kernel
-
-// Rows without padding.
-struct Picture {
-    explicit Picture(const cuda::SurfaceSpec& spec) {
-        for (int plane = 0; plane < cuda::kPlanes; ++plane) {
-            strides[plane] = cuda::row_bytes(spec, plane);
-            planes[plane].resize(static_cast<std::size_t>(strides[plane]) *
-                                 static_cast<std::size_t>(cuda::plane_size(spec, plane).height));
-        }
-    }
-    [[nodiscard]] cuda::Surface view() {
-        return {{planes[0].data(), planes[1].data()}, {strides[0], strides[1]}};
-    }
-    Bytes planes[cuda::kPlanes];
-    std::int64_t strides[cuda::kPlanes] = {};
-};
-
-struct DevicePicture {
-    [[nodiscard]] static Result<DevicePicture> like(const Picture& picture) {
-        DevicePicture made;
-        for (int plane = 0; plane < cuda::kPlanes; ++plane) {
-            auto buffer = cuda::DeviceBuffer::make(picture.planes[plane].size());
-            if (!buffer)
-                return buffer.error();
-            MR_TRY(buffer->upload(picture.planes[plane]));
-            made.planes.push_back(std::move(*buffer));
-            made.strides[plane] = picture.strides[plane];
-        }
-        return made;
-    }
-    [[nodiscard]] cuda::Surface view() const {
-        return {{planes[0].data(), planes[1].data()}, {strides[0], strides[1]}};
-    }
-    std::vector<cuda::DeviceBuffer> planes;
-    std::int64_t strides[cuda::kPlanes] = {};
-};
+constexpr Size kOdd{1922, 1082};
 
 std::vector<cuda::SurfaceSpec> ladder_of(cuda::SurfaceFormat format) {
     return {
         {{1280, 720}, format}, {{854, 480}, format}, {{640, 360}, format}, {{427, 241}, format}};
-}
-
-Result<void> kernel_beside_host(cuda::SurfaceFormat format) {
-    const cuda::SurfaceSpec source{{1922, 1082}, format};
-    const std::vector<cuda::SurfaceSpec> outputs = ladder_of(format);
-    const cuda::ScalePlan plan(source, false, outputs);
-    Picture from(source);
-    Rng rng(1);
-    for (Bytes& plane : from.planes)
-        for (std::uint8_t& byte : plane)
-            byte = static_cast<std::uint8_t>(rng.below(256));
-    std::vector<Picture> expected(outputs.begin(), outputs.end());
-    std::vector<cuda::Surface> host;
-    for (Picture& picture : expected)
-        host.push_back(picture.view());
-    cuda::scale_on_host(plan, from.view(), host);
-
-    const auto there = DevicePicture::like(from);
-    if (!there)
-        return there.error();
-    std::vector<DevicePicture> made;
-    std::vector<cuda::Surface> views;
-    for (const Picture& picture : std::vector<Picture>(outputs.begin(), outputs.end())) {
-        auto surface = DevicePicture::like(picture);
-        if (!surface)
-            return surface.error();
-        made.push_back(std::move(*surface));
-        views.push_back(made.back().view());
-    }
-    auto scaler = cuda::DeviceScaler::open(plan);
-    if (!scaler)
-        return scaler.error();
-    MR_TRY((*scaler)->enqueue(there->view(), views, nullptr));
-    MR_TRY(cuda::DeviceScaler::wait(nullptr));
-    for (std::size_t n = 0; n < outputs.size(); ++n)
-        for (int plane = 0; plane < cuda::kPlanes; ++plane) {
-            Bytes back(expected[n].planes[plane].size());
-            MR_TRY(made[n].planes[static_cast<std::size_t>(plane)].download(back));
-            if (back != expected[n].planes[plane])
-                return error(ErrorKind::device, "it gives other pictures than the host");
-        }
-    return {};
 }
 
 // ---- the pipeline
@@ -197,11 +118,12 @@ private:
 
 void self_test(const media::GpuStages& found, const media::GpuProbeListener& listener) {
     const Stages stages(listener);
-    const auto launchable = cuda::device_name();
+    const auto device = cuda::Device::open();
     for (const auto& [format, name] : {std::pair{cuda::SurfaceFormat::nv12, "nv12"},
                                        std::pair{cuda::SurfaceFormat::p010, "p010"}})
         stages.attempt(GpuStageKind::kernel, name, [&]() -> Result<void> {
-            return launchable ? kernel_beside_host(format) : Result<void>(launchable.error());
+            return device ? cuda::compare_with_host(*device, format, kOdd, ladder_of(format))
+                          : Result<void>(device.error());
         });
     const auto made = sources();
     for (const char* codec : {"h264", "hevc", "vp9"})

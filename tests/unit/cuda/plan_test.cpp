@@ -35,7 +35,7 @@ int only_sample(const MemorySurface& surface, int plane) {
 }
 
 bool padding_is_untouched(const MemorySurface& surface) {
-    for (int plane = 0; plane < kPlanes; ++plane) {
+    for (int plane = 0; plane < planes_of(surface.spec.format); ++plane) {
         const auto& bytes = surface.planes[plane];
         for (std::size_t at = 0; at < bytes.size(); ++at)
             if (static_cast<std::int64_t>(at) % surface.strides[plane] >=

@@ -1,12 +1,16 @@
-// A library that plays libcuda.so.1: one device whose memory is the machine's, on which nothing can
-// be launched. FFmpeg asks for all of these names before it uses any.
+// A library that plays libcuda.so.1: one device whose memory is the machine's, on which our kernel alone
+// can be launched: tile by tile as scale_kernel.cu divides the work, with the same arithmetic.
+// FFmpeg asks for all of these names before it uses any.
 //
 // CUDA_FAKE chooses what is wrong (fake_fault.h): "none" (no device), "gone" (none for engines, while the
 // trial before found one), "hang", "sticks" (for engines only) and "crash" (when its context is asked for), "full" (no memory),
-// "garbled" (pictures come back changed).
+// "garbled" (pictures come back changed), "kernelless" (no code for this device), "unlike" (the kernel is a row off),
+// "throws" (the fifth launch fails).
 //
 // Its thread waits as the driver's own do.
 
+#include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <cstdint>
 #include <cstdio>
@@ -21,6 +25,7 @@
 #include <unistd.h>
 
 #include "tests/unit/gpu/fake_fault.h"
+#include "transcoder/cuda/scale_launch.h"
 
 namespace {
 
@@ -29,7 +34,10 @@ using DevicePointer = unsigned long long;
 constexpr int kSuccess = 0;
 constexpr int kOutOfMemory = 2;
 constexpr int kNoDevice = 100;
+constexpr int kNoBinaryForGpu = 209;
+constexpr int kLaunchFailed = 719;
 constexpr int kNotSupported = 801;
+constexpr int kLaunchesBeforeFailure = 4;
 constexpr std::size_t kPitch = 256;
 constexpr int kHost = 1;
 
@@ -76,6 +84,24 @@ struct Copy {
     std::size_t width;
     std::size_t height;
 };
+
+// What a block of the kernel does.
+void make_tile(const millrace::cuda::Launch& launch, int block) {
+    using namespace millrace::cuda;
+    const int which = job_of(launch, block);
+    const PlaneJob& job = launch.jobs[which];
+    const int tile = block - launch.first_tile[which];
+    const int left = tile % launch.tiles_across[which] * kTileColumns;
+    const int top = tile / launch.tiles_across[which] * kTileRows;
+    for (int row = top; row < std::min(top + kTileRows, job.y.outputs); ++row)
+        for (int column = left; column < std::min(left + kTileColumns, columns(job)); ++column) {
+            int sum = 0;
+            for (int tap = 0; tap < job.y.taps; ++tap)
+                sum +=
+                    filter_down(job, row, tap, filter_across(job, job.y.first[row] + tap, column));
+            put_sample(job, is("unlike") && row > 0 ? row - 1 : row, column, sum);
+        }
+}
 
 char* place(const End& end) {
     char* base =
@@ -197,6 +223,57 @@ int cuMemcpy2D_v2(const Copy* copy) {
     return cuMemcpy2DAsync_v2(copy, nullptr);
 }
 
+int cuMemHostAlloc(void** made, std::size_t size, unsigned) {
+    *made = std::calloc(1, size);
+    return kSuccess;
+}
+int cuMemFreeHost(void* memory) {
+    std::free(memory);
+    return kSuccess;
+}
+int cuMemcpyHtoD_v2(DevicePointer to, const void* from, std::size_t size) {
+    if (pushed <= 0)
+        return kNotSupported;
+    std::memcpy(reinterpret_cast<void*>(to), from, size);
+    return kSuccess;
+}
+int cuMemcpyDtoHAsync_v2(void* to, DevicePointer from, std::size_t size, void*) {
+    if (pushed <= 0)
+        return kNotSupported;
+    std::memcpy(to, reinterpret_cast<const void*>(from), size);
+    return kSuccess;
+}
+
+int cuModuleLoadData(void** module, const void* image) {
+    constexpr unsigned char kFatbin[] = {0x50, 0xed, 0x55, 0xba};
+    if (pushed <= 0 || std::memcmp(image, kFatbin, sizeof kFatbin) != 0)
+        return kNotSupported;
+    if (is("kernelless"))
+        return kNoBinaryForGpu;
+    *module = &context;
+    return kSuccess;
+}
+int cuModuleUnload(void*) {
+    return kSuccess;
+}
+int cuModuleGetFunction(void** function, void*, const char* name) {
+    *function = &context;
+    return std::string_view(name) == millrace::cuda::kKernelName ? kSuccess : kNotSupported;
+}
+int cuLaunchKernel(void*, unsigned blocks, unsigned, unsigned, unsigned columns, unsigned rows,
+                   unsigned, unsigned, void*, void** parameters, void**) {
+    using namespace millrace::cuda;
+    static std::atomic<int> launches{0};
+    if (pushed <= 0 || columns != kTileColumns || rows != kThreadRows)
+        return kNotSupported;
+    if (is("throws") && ++launches > kLaunchesBeforeFailure)
+        return kLaunchFailed;
+    const auto& launch = *static_cast<const Launch*>(parameters[0]);
+    for (unsigned block = 0; block < blocks; ++block)
+        make_tile(launch, static_cast<int>(block));
+    return kSuccess;
+}
+
 int cuGetErrorName(int number, const char** text) {
     *text = number == kNoDevice       ? "CUDA_ERROR_NO_DEVICE"
             : number == kOutOfMemory  ? "CUDA_ERROR_OUT_OF_MEMORY"
@@ -205,9 +282,11 @@ int cuGetErrorName(int number, const char** text) {
     return kSuccess;
 }
 int cuGetErrorString(int number, const char** text) {
-    *text = number == kNoDevice      ? "no CUDA-capable device is detected"
-            : number == kOutOfMemory ? "out of memory"
-                                     : "a fake does not do this";
+    *text = number == kNoDevice         ? "no CUDA-capable device is detected"
+            : number == kOutOfMemory    ? "out of memory"
+            : number == kLaunchFailed   ? "unspecified launch failure"
+            : number == kNoBinaryForGpu ? "no kernel image is available for execution on the device"
+                                        : "a fake does not do this";
     return kSuccess;
 }
 
@@ -232,10 +311,8 @@ int cuStreamDestroy_v2(void*) {
 NOT_SUPPORTED(cuMemAllocManaged)
 NOT_SUPPORTED(cuMemcpy)
 NOT_SUPPORTED(cuMemcpyAsync)
-NOT_SUPPORTED(cuMemcpyHtoD_v2)
 NOT_SUPPORTED(cuMemcpyHtoDAsync_v2)
 NOT_SUPPORTED(cuMemcpyDtoH_v2)
-NOT_SUPPORTED(cuMemcpyDtoHAsync_v2)
 NOT_SUPPORTED(cuMemcpyDtoD_v2)
 NOT_SUPPORTED(cuMemcpyDtoDAsync_v2)
 NOT_SUPPORTED(cuStreamAddCallback)
@@ -244,14 +321,10 @@ NOT_SUPPORTED(cuEventDestroy_v2)
 NOT_SUPPORTED(cuEventSynchronize)
 NOT_SUPPORTED(cuEventQuery)
 NOT_SUPPORTED(cuEventRecord)
-NOT_SUPPORTED(cuLaunchKernel)
 NOT_SUPPORTED(cuLinkCreate)
 NOT_SUPPORTED(cuLinkAddData)
 NOT_SUPPORTED(cuLinkComplete)
 NOT_SUPPORTED(cuLinkDestroy)
-NOT_SUPPORTED(cuModuleLoadData)
-NOT_SUPPORTED(cuModuleUnload)
-NOT_SUPPORTED(cuModuleGetFunction)
 NOT_SUPPORTED(cuModuleGetGlobal)
 NOT_SUPPORTED(cuTexObjectCreate)
 NOT_SUPPORTED(cuTexObjectDestroy)
