@@ -47,6 +47,18 @@ Result<av::BufferPtr> make_cuda_surfaces(AVBufferRef& device, Size size, AVPixel
     return surfaces;
 }
 
+Result<void> give_surface(AVFrame& frame, AVBufferRef& device, av::BufferPtr& pool) {
+    if (pool == nullptr) {
+        auto made = make_cuda_surfaces(device, {frame.width, frame.height}, AV_PIX_FMT_NV12);
+        if (!made)
+            return made.error();
+        pool = std::move(*made);
+    }
+    if (const int rc = av_hwframe_get_buffer(pool.get(), &frame, 0); rc < 0)
+        return av::error(ErrorKind::device, "av_hwframe_get_buffer", rc);
+    return {};
+}
+
 Result<av::FramePtr> upload(const AVFrame& picture, AVBufferRef& surfaces) {
     av::FramePtr surface = av::make_frame();
     if (const int rc = av_hwframe_get_buffer(&surfaces, surface.get(), 0); rc < 0)
@@ -62,6 +74,16 @@ Result<av::FramePtr> download(const AVFrame& surface) {
     if (const int rc = av_frame_apply_cropping(picture->get(), AV_FRAME_CROP_UNALIGNED); rc < 0)
         return av::error(ErrorKind::internal, "av_frame_apply_cropping", rc);
     return picture;
+}
+
+// The CPU's decoders give planes, and so does download() after scaling: who asks for the format wants to know
+// depth and chroma.
+av::FramePtr without_card(const AVFrame& surface) {
+    av::FramePtr described = av::without_pixels(surface);
+    const auto& frames = *reinterpret_cast<const AVHWFramesContext*>(surface.hw_frames_ctx->data);
+    described->format =
+        frames.sw_format == AV_PIX_FMT_P010 ? AV_PIX_FMT_YUV420P10 : AV_PIX_FMT_YUV420P;
+    return described;
 }
 
 }  // namespace millrace::media

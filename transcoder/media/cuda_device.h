@@ -22,8 +22,15 @@ void keep_driver_libraries();
 [[nodiscard]] Result<av::BufferPtr> make_cuda_surfaces(AVBufferRef& device, Size size,
                                                        AVPixelFormat format);
 
+// A surface of that pool for a frame that has its size and properties; makes the pool (NV12) where it is
+// null.
+[[nodiscard]] Result<void> give_surface(AVFrame& frame, AVBufferRef& device, av::BufferPtr& pool);
+
 // A picture to the surface of a pool, or from a surface to system memory, with its properties.
 [[nodiscard]] Result<av::FramePtr> upload(const AVFrame& picture, AVBufferRef& surfaces);
 [[nodiscard]] Result<av::FramePtr> download(const AVFrame& surface);
+
+// What is known of a surface, in the format it would have in system memory, and nothing of its memory.
+[[nodiscard]] av::FramePtr without_card(const AVFrame& surface);
 
 }  // namespace millrace::media

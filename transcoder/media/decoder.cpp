@@ -1,5 +1,7 @@
 #include "transcoder/media/decoder.h"
 
+#include "transcoder/media/card_scaler.h"
+
 namespace millrace::media {
 
 const char* decoder_name(AVCodecID id) {
@@ -73,7 +75,8 @@ Result<Decoder> Decoder::open(const AVCodecParameters& parameters, const Limits&
     if (const int rc = avcodec_open2(context.get(), codec, nullptr); rc < 0)
         return av::error(rc == AVERROR(ENOMEM) ? ErrorKind::internal : ErrorKind::bad_input,
                          std::string("opening the ") + name + " decoder", rc);
-    return Decoder(std::move(context), std::move(plan));
+    const bool leaves = plan.on_gpu() && scales_pictures(*gpu);
+    return Decoder(std::move(context), std::move(plan), leaves);
 }
 
 Result<void> Decoder::send(const AVPacket& packet) {
@@ -124,6 +127,11 @@ bool Decoder::is_card_failure(int rc) const {
 Result<void> Decoder::fetch(AVFrame& frame) {
     if (frame.format != AV_PIX_FMT_CUDA)
         return {};
+    ++surfaces_;
+    // Fields are woven by the CPU, and a surface that is cropped on its left or top is not one to read.
+    if (leaves_on_card_ && frame.interlaced_frame == 0 && frame.crop_left == 0 &&
+        frame.crop_top == 0)
+        return {};
     auto here = download(frame);
     if (!here)
         return here.error();
@@ -134,9 +142,15 @@ Result<void> Decoder::fetch(AVFrame& frame) {
 }
 
 StagesUsed Decoder::stages_used() const {
-    if (plan_.on_gpu() && downloads_ == 0)
-        return {DecodedBy::refused, "the card refused the stream", 0};
-    return {plan_.by, plan_.reason, downloads_};
+    StagesUsed used;
+    used.decoded = plan_.by;
+    used.decode_reason = plan_.reason;
+    used.downloads = downloads_;
+    if (plan_.on_gpu() && surfaces_ == 0) {
+        used.decoded = DecodedBy::refused;
+        used.decode_reason = "the card refused the stream";
+    }
+    return used;
 }
 
 }  // namespace millrace::media

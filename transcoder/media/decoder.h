@@ -3,8 +3,9 @@
 //
 // Promises: single damaged packets are counted, not errors; after drain() every picture that the
 // packets held has come out. A picture beyond the limits is never allocated.
-// With a GPU, pictures are decoded there where the plan allows it (gpu_plan.h), and come out in system
-// memory all the same. A card that fails in mid-stream is an error (device), not a damaged picture.
+// With a GPU, pictures are decoded there where the plan allows it (gpu_plan.h). They come out in system
+// memory all the same, or where the GPU scales as its surfaces, of which it has few: whoever gets one soon
+// lets it go (card_scaler.h). A card that fails in mid-stream is an error (device), not a damaged picture.
 // Thread: its owner's (libavcodec may run `threads` of its own inside).
 
 #include "transcoder/media/gpu.h"
@@ -27,14 +28,16 @@ public:
     [[nodiscard]] StagesUsed stages_used() const;
 
 private:
-    Decoder(av::CodecPtr context, StageChoice plan)
-        : context_(std::move(context)), plan_(std::move(plan)) {}
+    Decoder(av::CodecPtr context, StageChoice plan, bool leaves_on_card)
+        : context_(std::move(context)), plan_(std::move(plan)), leaves_on_card_(leaves_on_card) {}
     // Whether this is the card's failure and not the stream's.
     [[nodiscard]] bool is_card_failure(int rc) const;
     [[nodiscard]] Result<void> fetch(AVFrame& frame);
 
     av::CodecPtr context_;
     StageChoice plan_;
+    bool leaves_on_card_ = false;
+    std::int64_t surfaces_ = 0;  // pictures that the card decoded
     std::int64_t downloads_ = 0;
     int damaged_ = 0;
 };

@@ -34,7 +34,9 @@ struct StageChoice {
 struct StagesUsed {
     DecodedBy decoded = DecodedBy::no_gpu;  // the last decoder, where a segment needed several
     std::string decode_reason;              // why it was not the GPU
-    std::int64_t downloads = 0;             // pictures that crossed the bus towards the CPU
+    std::int64_t scaled = 0;                // pictures that the card scaled
+    std::string scale_reason;               // why it did not scale some that it decoded
+    std::int64_t downloads = 0;             // copies over the bus towards the CPU
     bool operator==(const StagesUsed&) const = default;
 };
 

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <mutex>
 
+#include "transcoder/cuda/device_scaler.h"
 #include "transcoder/media/cuda_device.h"
 #include "transcoder/media/decoder.h"
 #include "transcoder/media/filter_chain.h"
@@ -237,6 +238,12 @@ void decode_one_clip(AVBufferRef& device) {
             return;
 }
 
+Result<void> try_kernel(const std::shared_ptr<cuda::Device>& device) {
+    using enum cuda::SurfaceFormat;
+    const std::array<cuda::SurfaceSpec, 2> outputs{{{kScaled, i420}, {kPicture, nv12}}};
+    return cuda::compare_with_host(device, nv12, kPicture, outputs);
+}
+
 void probe_gpu(const GpuProbeListener& listener) {
     av::set_up_logging();
     Complaints::listen();
@@ -266,6 +273,10 @@ void probe_gpu(const GpuProbeListener& listener) {
     for (const GpuClip& clip : gpu_clips())
         attempt(GpuStageKind::decode, av::codec_name(clip.codec),
                 [&] { return try_decoding(clip, *device); });
+    attempt(GpuStageKind::scale, std::string(kOurScaler), []() -> Result<void> {
+        const auto opened = cuda::Device::open();
+        return opened ? try_kernel(*opened) : Result<void>(opened.error());
+    });
     attempt(GpuStageKind::scale, "scale_cuda", [&] { return try_scaling(*device); });
     for (const char* name : kEncoders)
         attempt(GpuStageKind::encode, name, [&] { return try_encoder(name, device.get()); });

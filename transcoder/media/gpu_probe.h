@@ -10,6 +10,7 @@
 
 #include <functional>
 
+#include "transcoder/cuda/device.h"
 #include "transcoder/media/av.h"
 #include "transcoder/media/gpu_stages.h"
 
@@ -26,5 +27,8 @@ void probe_gpu(const GpuProbeListener& listener);
 // By the first of its decoders that works, so that the driver has done whatever it does at its first
 // picture. In any process; what does not work shows at the next picture.
 void decode_one_clip(AVBufferRef& device);
+
+// Scales a small picture to renditions here and there, and compares them with the CPU's.
+[[nodiscard]] Result<void> try_kernel(const std::shared_ptr<cuda::Device>& device);
 
 }  // namespace millrace::media

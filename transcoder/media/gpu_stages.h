@@ -16,7 +16,7 @@ enum class GpuStageKind : std::uint8_t {
     context,   // the device can be opened at all
     transfer,  // a picture to its memory and back
     decode,    // name: the codec, "h264"
-    scale,     // name: FFmpeg's filter
+    scale,     // name: kOurScaler, or FFmpeg's filter
     encode,    // name: FFmpeg's encoder, "h264_nvenc"
     kernel,    // name: what our own scales; of a self-test
     pipeline,  // name: the codec of a segment, whose renditions are the CPU's; of a self-test
@@ -25,6 +25,9 @@ inline constexpr std::array kGpuStageKinds{
     GpuStageKind::context, GpuStageKind::transfer, GpuStageKind::decode,  GpuStageKind::scale,
     GpuStageKind::encode,  GpuStageKind::kernel,   GpuStageKind::pipeline};
 [[nodiscard]] std::string_view to_string(GpuStageKind kind);
+
+// The name of scaling by our kernel (transcoder/cuda).
+inline constexpr std::string_view kOurScaler = "kernel";
 
 struct GpuStage {
     GpuStageKind kind = GpuStageKind::context;

@@ -218,6 +218,8 @@ Result<const AVFrame*> Picture::in_shape(const Shape& shape, ScalerBank& scalers
             return larger;
         from = *larger;
     }
+    if (from->data[0] == nullptr)
+        return error(ErrorKind::internal, "a picture was left on the card that is wanted here");
     const CpuTimer timer(scale_us);
     auto scaled = scalers.for_shape(shape).apply(*from);
     if (!scaled)

@@ -75,20 +75,28 @@ private:
 
 class Picture {
 public:
+    struct Version {
+        Shape shape;
+        av::FramePtr frame;
+    };
+
     // `at`: time of the picture in ticks.
     Picture(av::FramePtr source, Ticks at) : source_(std::move(source)), at_(at) {}
 
     [[nodiscard]] Ticks at() const { return at_; }
     [[nodiscard]] const AVFrame& source() const { return *source_; }
+    // Its pixels lie on the card (AV_PIX_FMT_CUDA) until somebody brings them.
+    [[nodiscard]] bool is_on_card() const { return source_->format == AV_PIX_FMT_CUDA; }
+    // `source`: in system memory, or without pixels where `made` holds all shapes that anybody will ask for.
+    void bring(av::FramePtr source, std::vector<Version> made) {
+        source_ = std::move(source);
+        versions_ = std::move(made);
+    }
     // The picture in that shape; `scale_us` grows by the CPU time this cost.
     [[nodiscard]] Result<const AVFrame*> in_shape(const Shape& shape, ScalerBank& scalers,
                                                   std::int64_t& scale_us);
 
 private:
-    struct Version {
-        Shape shape;
-        av::FramePtr frame;
-    };
     av::FramePtr source_;
     Ticks at_;
     std::vector<Version> versions_;

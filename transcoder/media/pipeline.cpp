@@ -4,6 +4,7 @@
 
 #include "transcoder/media/cascade.h"
 #include "transcoder/media/codec_string.h"
+#include "transcoder/media/cpu_timer.h"
 #include "transcoder/media/display.h"
 #include "transcoder/media/encoder_options.h"
 #include "transcoder/media/limits.h"
@@ -215,8 +216,15 @@ void Pipeline::offer_source(const AVPacket& packet) {
 }
 
 Result<void> Pipeline::show(const std::shared_ptr<Picture>& picture) {
-    if (!workshop_)
-        MR_TRY(open_renditions(&picture->source(), picture->at()));
+    if (!workshop_) {
+        const av::FramePtr told =
+            picture->is_on_card() ? without_card(picture->source()) : av::share(picture->source());
+        MR_TRY(open_renditions(told.get(), picture->at()));
+    }
+    if (picture->is_on_card()) {
+        const CpuTimer timer(report_.times.scale_us);
+        MR_TRY(card_->bring(*picture));
+    }
     progress_ = {to_duration(picture->at() - *video_->first()), video_->frames()};
     std::vector<Order> orders;
     for (std::size_t n = 0; n < plans_.size(); ++n)
@@ -281,7 +289,7 @@ Result<void> Pipeline::open_renditions(const AVFrame* first, Ticks at) {
         if (renditions.back()->wants_pictures())
             plan.sampler.emplace(spec, facts.origin, request_.limits.frames);
     }
-    settle_scaling(renditions, facts.display);
+    settle_scaling(renditions, facts);
     const auto scaling =
         request_.threads > 1 ? Workshop::Scaling::in_its_thread : Workshop::Scaling::by_the_caller;
     workshop_ = std::make_unique<Workshop>(std::move(renditions), *scalers_, scaling,
@@ -299,16 +307,34 @@ Result<void> Pipeline::open_renditions(const AVFrame* first, Ticks at) {
     return {};
 }
 
-void Pipeline::settle_scaling(std::span<const std::unique_ptr<Rendition>> renditions, Size source) {
+void Pipeline::settle_scaling(std::span<const std::unique_ptr<Rendition>> renditions,
+                              const SegmentFacts& facts) {
     std::vector<CascadeStep> steps;
     for (const auto& rendition : renditions)
         steps.push_back(
             {rendition->wants_pictures() ? std::optional(rendition->shape()) : std::nullopt,
              rendition->spec().scaling == Scaling::cascaded});
-    auto shapes = cascade(steps, source);
+    auto shapes = cascade(steps, facts.display);
     for (std::size_t n = 0; n < renditions.size(); ++n)
         if (shapes[n])
             renditions[n]->set_shape(*std::move(shapes[n]));
+    if (!request_.gpu || !scales_pictures(*request_.gpu))
+        return;
+    std::vector<Shape> wanted;
+    for (const auto& rendition : renditions)
+        if (rendition->wants_pictures())
+            wanted.push_back(rendition->shape());
+    card_.emplace(request_.gpu, std::move(wanted), facts.orientation);
+}
+
+StagesUsed Pipeline::stages_used() const {
+    StagesUsed used = video_->stages_used();
+    if (card_) {
+        used.downloads += card_->downloads();
+        used.scaled = card_->scaled();
+        used.scale_reason = card_->reason();
+    }
+    return used;
 }
 
 Result<void> Pipeline::pulse() {
@@ -424,7 +450,7 @@ Result<TranscodeReport> Pipeline::finish() {
     } else {
         const Ticks end = video_->end();
         if (request_.gpu)
-            observer_.stages_used(video_->stages_used());
+            observer_.stages_used(stages_used());
         SourceInfo& info = report_.source;
         info.frames = video_->frames();
         info.pixels = video_->pixels();

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <thread>
 
+#include "transcoder/media/card_scaler.h"
 #include "transcoder/media/packet_queue.h"
 #include "transcoder/media/sound_tail.h"
 #include "transcoder/media/timed_data.h"
@@ -48,7 +49,8 @@ private:
     [[nodiscard]] Result<void> place(std::size_t rendition, const Result<void>& sampled,
                                      std::vector<Order>& orders);
     [[nodiscard]] Result<void> open_renditions(const AVFrame* first, Ticks at);
-    static void settle_scaling(std::span<const std::unique_ptr<Rendition>> renditions, Size source);
+    void settle_scaling(std::span<const std::unique_ptr<Rendition>> renditions,
+                        const SegmentFacts& facts);
     [[nodiscard]] SegmentFacts facts_from(const AVFrame* first, Ticks at);
     [[nodiscard]] Result<void> pulse();
 
@@ -58,6 +60,7 @@ private:
     void hand_out(Workshop::Done done);
     void add_data(Rendition::Finished& finished);
     void report_splices(Ticks first);
+    [[nodiscard]] StagesUsed stages_used() const;
     [[nodiscard]] Error no_video();
     void collect_warnings();
 
@@ -74,6 +77,7 @@ private:
     std::atomic<Ticks> known_length_{0};  // of the segment, set by the reader at its end
     std::unique_ptr<VideoSource> video_;  // null: the segment has no video stream
     std::optional<ScalerBank> scalers_;
+    std::optional<CardScaler> card_;  // none: no picture stays on the card
     // Of the renditions, numbered as in the workshop.
     struct Plan {
         std::optional<Sampler> sampler;  // none: wants no pictures
