@@ -34,14 +34,6 @@ std::vector<std::size_t> ready_ones(const gpu::Stock& stock) {
     return ready;
 }
 
-std::vector<GpuDecoder> decoders_of(const gpu::GpuRecord& record) {
-    std::vector<GpuDecoder> decoders;
-    for (const media::GpuStage& stage : record.trial.stages)
-        if (stage.kind == media::GpuStageKind::decode)
-            decoders.push_back({stage.name, stage.works, stage.reason});
-    return decoders;
-}
-
 }  // namespace
 
 Service::Service(Parts parts, ServiceOptions options,
@@ -221,7 +213,7 @@ void Service::perform(const StartEngine& effect) {
     task.allow_audio_only = effect.dispatch.allow_audio_only;
     task.threads = effect.threads;
     if (effect.gpu)
-        task.gpu = decoders_of(record(*effect.gpu));
+        gpu::allow(task, record(*effect.gpu));
     engines_.start(effect.slot, effect.task, task);
     Task& known = tasks_[effect.task];
     known.slot = effect.slot;

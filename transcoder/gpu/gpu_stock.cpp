@@ -31,6 +31,13 @@ std::optional<std::uint32_t> sessions_max(const Stock& stock) {
     return sum;
 }
 
+void allow(EngineTask& task, const GpuRecord& record) {
+    task.gpu.clear();
+    for (const media::GpuStage& stage : record.trial.stages)
+        if (stage.kind == media::GpuStageKind::decode)
+            task.gpu.push_back({stage.name, stage.works, stage.reason});
+}
+
 Result<Stock> checked(Stock stock) {
     std::string reasons;
     for (const GpuRecord& record : stock) {

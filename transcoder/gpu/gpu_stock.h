@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "common/domain/engine_protocol.h"
 #include "transcoder/gpu/gpu_trial.h"
 
 namespace millrace::gpu {
@@ -44,6 +45,8 @@ using Stock = std::vector<GpuRecord>;
 [[nodiscard]] GpuRecord record_of(Chosen gpu, Trial trial);
 // Sessions that the ready ones have room for; none: one of them has no limit.
 [[nodiscard]] std::optional<std::uint32_t> sessions_max(const Stock& stock);
+// The task may leave to this GPU, which its engine has, what the trial found to work. The daemon's way and bench's.
+void allow(EngineTask& task, const GpuRecord& record);
 // The error (device) names what is missing: no driver, no such GPU, or none of them usable.
 [[nodiscard]] Result<Stock> checked(Stock stock);
 // Finds and tries them.
