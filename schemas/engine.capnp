@@ -27,14 +27,21 @@ struct EngineTask {
   limits @3 :SegmentLimits;
   allowAudioOnly @4 :Bool;     # a segment without video is an error only as a session's first
   threads @5 :UInt32;          # of the decoder and of each encoder, 1..64
-  gpu @6 :List(GpuDecoder);    # what it may leave to its GPU, at most 16; empty = nothing
+  gpu @6 :List(GpuAbility);    # what it may leave to its GPU, at most 32; empty = nothing
 }
 
-# A decoder of the engine's GPU, as its trial found it.
-struct GpuDecoder {
-  codec @0 :Text;   # "h264", at most 32 bytes
+# A stage of the engine's GPU, as its trial found it.
+struct GpuAbility {
+  name @0 :Text;    # of a codec, "h264", of a scaler or of an encoder, "h264_nvenc"; at most 32 bytes
   works @1 :Bool;
   reason @2 :Text;  # why it does not, at most 1 KiB
+  kind @3 :GpuAbilityKind;
+}
+
+enum GpuAbilityKind {
+  decode @0;
+  scale @1;
+  encode @2;
 }
 
 struct ToEngine {
@@ -59,7 +66,7 @@ struct EngineProgress {
   frames @1 :Int64;       # decoded, 0..
 }
 
-# In the order of common/domain/decoded_by.h.
+# In the order of common/domain/stages_used.h.
 enum DecodedBy {
   gpu @0;
   codec @1;
@@ -69,10 +76,24 @@ enum DecodedBy {
   noGpu @5;
 }
 
-struct EngineStages {
+# In the order of common/domain/stages_used.h.
+enum EncodedBy {
+  gpu @0;
+  codec @1;
+  format @2;
+  size @3;
+  refused @4;
+}
+
+struct StagesUsed {
   decoded @0 :DecodedBy;
-  reason @1 :Text;      # why not by the GPU, at most 1 KiB
-  downloads @2 :Int64;  # pictures fetched from it, 0..
+  reason @1 :Text;                 # why not by the GPU, at most 1 KiB
+  downloads @2 :Int64;             # copies of pictures from the GPU, 0..
+  scaled @3 :Int64;                # pictures of the source that it scaled, 0..
+  scaleReason @4 :Text;            # why it did not scale some that it decoded, at most 1 KiB
+  encoded @5 :List(EncodedBy);     # of each rendition with pictures of its own, at most 64
+  encodeReason @6 :Text;           # why not by the GPU, of the last one; at most 1 KiB
+  uploads @7 :Int64;               # pictures copied to the GPU, 0..
 }
 
 struct EngineFinished {
@@ -94,6 +115,6 @@ struct FromEngine {
     finished @4 :EngineFinished;             # ends the task
     failed @5 :EngineFailed;                 # ends the task
     spent @6 :Void;                          # before the end: this process should get no other task
-    stages @7 :EngineStages;                 # before the end, of a task that had a GPU and pictures
+    stages @7 :StagesUsed;                 # before the end, of a task that had a GPU and pictures
   }
 }

@@ -37,14 +37,31 @@ json walls_json(const std::optional<EngineWalls>& walls) {
             {"driver", walls->driver}};
 }
 
-// Of a transcoder with GPUs: how many segments who decoded.
-json decoding_json(const DecodeCounts& counts) {
-    json segments = json::object();
-    for (std::size_t by = 0; by < kDecodedBy.size(); ++by)
-        segments[std::string(kDecodedBy[by])] = counts.segments[by];
-    return {{"segments", std::move(segments)},
-            {"downloads", counts.downloads},
-            {"last_reason", counts.last_reason.empty() ? json(nullptr) : json(counts.last_reason)}};
+// Of a transcoder with GPUs: how many segments who decoded, scaled, encoded.
+template <std::size_t count>
+json by_name(const std::array<std::string_view, count>& names,
+             const std::array<std::uint64_t, count>& counts) {
+    json all = json::object();
+    for (std::size_t by = 0; by < count; ++by)
+        all[std::string(names[by])] = counts[by];
+    return all;
+}
+
+json reason_json(const std::string& reason) {
+    return reason.empty() ? json(nullptr) : json(reason);
+}
+
+json stages_json(const StageCounts& counts) {
+    return {{"decoding",
+             {{"segments", by_name(kDecodedBy, counts.segments)},
+              {"downloads", counts.downloads},
+              {"last_reason", reason_json(counts.decode_reason)}}},
+            {"scaling",
+             {{"pictures", counts.scaled}, {"last_reason", reason_json(counts.scale_reason)}}},
+            {"encoding",
+             {{"renditions", by_name(kEncodedBy, counts.renditions)},
+              {"uploads", counts.uploads},
+              {"last_reason", reason_json(counts.encode_reason)}}}};
 }
 
 json link_json(const OrchestratorLinkStatus& link) {
@@ -154,7 +171,7 @@ private:
         for (const gpu::Reading& gpu : gpus_.latest())
             body["gpus"].push_back(gpu_json(gpu, stock));
         if (!stock.empty())
-            body["decoding"] = decoding_json(service_.decoding());
+            body.update(stages_json(service_.stages()));
         return http::text_response(
             200, "application/json",
             body.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");

@@ -59,7 +59,7 @@ std::unique_ptr<engine::EngineProcess> EngineBay::make_process(SlotNo slot,
         events_.engine_lost(slot, why, death == engine::EngineDeath::device);
     };
     callbacks.on_walls = [this](const EngineWalls& walls) { events_.engine_walled(walls); };
-    callbacks.on_stages = [this, slot](const EngineStages& stages) {
+    callbacks.on_stages = [this, slot](const StagesUsed& stages) {
         if (const auto task = at(slot).task)
             events_.engine_stages(*task, stages);
     };

@@ -38,7 +38,7 @@ public:
     // `device`: its GPU failed it, or cannot be opened; it comes up when it was moved, or tries again.
     virtual void engine_lost(SlotNo slot, const std::string& why, bool device) = 0;
     // Of a task that might have used a GPU, before engine_finished.
-    virtual void engine_stages(TaskRef task, const EngineStages& stages) = 0;
+    virtual void engine_stages(TaskRef task, const StagesUsed& stages) = 0;
     virtual void engine_ready(SlotNo slot) = 0;
     // Counted once the new process is up. `reason`: crash, memory, forbidden_call, device, moved, timeout,
     // cancelled; spent (it held too much memory between tasks) at once.

@@ -318,29 +318,45 @@ void Service::engine_finished(SlotNo slot, TaskRef task, const TranscodeReport& 
         return;
     found->second.finished_at = now();
     parts_.metrics.transcoded(report);
-    count_decoding(found->second, report);
+    count_stages(found->second, report);
     found->second.given.clear();  // nobody will need it again
     core_.engine_finished(slot, task, report, report.seam, now());
     link(task.orchestrator).complete_renditions(task);
     settle();
 }
 
-void Service::engine_stages(TaskRef task, const EngineStages& stages) {
+void StageCounts::add(const StagesUsed& used) {
+    segments.at(static_cast<std::size_t>(used.decoded)) += 1;
+    for (const EncodedBy by : used.encoded)
+        renditions.at(static_cast<std::size_t>(by)) += 1;
+    scaled += used.scaled;
+    downloads += used.downloads;
+    uploads += used.uploads;
+    const auto keep_last = [](std::string& last, const std::string& reason) {
+        if (!reason.empty())
+            last = reason;
+    };
+    keep_last(decode_reason, used.decode_reason);
+    keep_last(scale_reason, used.scale_reason);
+    keep_last(encode_reason, used.encode_reason);
+}
+
+void Service::engine_stages(TaskRef task, const StagesUsed& stages) {
     if (const auto found = tasks_.find(task); found != tasks_.end())
         found->second.stages = stages;
 }
 
-void Service::count_decoding(const Task& task, const TranscodeReport& report) {
+void Service::count_stages(const Task& task, const TranscodeReport& report) {
     if (options_.gpus.empty() || report.source.frames == 0)
         return;
-    const EngineStages seen = task.stages.value_or(
-        task.again ? EngineStages{DecodedBy::failed, "a GPU failed the segment"}
-                   : EngineStages{DecodedBy::no_gpu, "no GPU has room for the session"});
-    decoding_.segments.at(static_cast<std::size_t>(seen.decoded)) += 1;
-    decoding_.downloads += seen.downloads;
-    if (seen.decoded != DecodedBy::gpu)
-        decoding_.last_reason = seen.reason;
-    parts_.metrics.decoded(seen.decoded, seen.downloads);
+    const StagesUsed without =
+        task.again
+            ? StagesUsed{.decoded = DecodedBy::failed, .decode_reason = "a GPU failed the segment"}
+            : StagesUsed{.decoded = DecodedBy::no_gpu,
+                         .decode_reason = "no GPU has room for the session"};
+    const StagesUsed& seen = task.stages ? *task.stages : without;
+    stages_.add(seen);
+    parts_.metrics.stages(seen);
 }
 
 std::string Service::uuid(Place place) const {

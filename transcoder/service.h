@@ -40,10 +40,18 @@ struct ServiceOptions {
 };
 
 // Of a transcoder with GPUs, since start.
-struct DecodeCounts {
+struct StageCounts {
     std::array<std::uint64_t, kDecodedBy.size()> segments{};
+    std::array<std::uint64_t, kEncodedBy.size()> renditions{};
+    std::int64_t scaled = 0;  // pictures of sources
     std::int64_t downloads = 0;
-    std::string last_reason;  // why a GPU did not decode
+    std::int64_t uploads = 0;
+    // Why a GPU did not decode, scale, encode; the last of each.
+    std::string decode_reason;
+    std::string scale_reason;
+    std::string encode_reason;
+
+    void add(const StagesUsed& used);
 };
 
 class Service final : public LinkEvents, public EngineEvents {
@@ -75,7 +83,7 @@ public:
     [[nodiscard]] const std::optional<EngineWalls>& walls() const { return walls_; }
     // Those of --nvidia as they are now.
     [[nodiscard]] gpu::Stock gpus() const;
-    [[nodiscard]] const DecodeCounts& decoding() const { return decoding_; }
+    [[nodiscard]] const StageCounts& stages() const { return stages_; }
 
     // LinkEvents
     void link_event(OrchestratorIndex from, LaneEvent event) override;
@@ -91,7 +99,7 @@ public:
                          std::int64_t frames) override;
     void engine_rendition(SlotNo slot, TaskRef task, const RenditionReport& report,
                           PayloadPtr bytes) override;
-    void engine_stages(TaskRef task, const EngineStages& stages) override;
+    void engine_stages(TaskRef task, const StagesUsed& stages) override;
     void engine_finished(SlotNo slot, TaskRef task, const TranscodeReport& report) override;
     void engine_failed(SlotNo slot, TaskRef task, const Error& problem, bool crashed) override;
     void engine_lost(SlotNo slot, const std::string& why, bool device) override;
@@ -110,7 +118,7 @@ private:
         std::vector<PayloadPtr> given;
         bool given_all = false;
         bool again = false;
-        std::optional<EngineStages> stages;  // told by the engine
+        std::optional<StagesUsed> stages;  // told by the engine
         TimePoint expected_at;
         TimePoint finished_at;
     };
@@ -147,7 +155,7 @@ private:
     }
     [[nodiscard]] std::string uuid(Place place) const;
     [[nodiscard]] std::vector<std::string> uuids(const std::vector<Place>& places) const;
-    void count_decoding(const Task& task, const TranscodeReport& report);
+    void count_stages(const Task& task, const TranscodeReport& report);
     void sign(OrchestratorIndex by, TaskFinished& finished) const;
     [[nodiscard]] bool stopped_by_cancel(const Effects& effects, TaskRef task) const;
 
@@ -163,7 +171,7 @@ private:
     std::map<std::string, KnownOrchestrator> known_;
     std::optional<EngineWalls> walls_;
     std::optional<EngineWalls> walls_said_[2];  // without and with a driver
-    DecodeCounts decoding_;
+    StageCounts stages_;
     const Effects* batch_ = nullptr;  // being carried out
 };
 

@@ -85,9 +85,13 @@ void TaskMetrics::gpu_states(const gpu::Stock& stock) {
     }
 }
 
-void TaskMetrics::decoded(DecodedBy by, std::int64_t downloads) {
-    metrics_.add(names::gpu_segments_total, {to_string(by)});
-    metrics_.add(names::gpu_downloads_total, {}, static_cast<double>(downloads));
+void TaskMetrics::stages(const StagesUsed& used) {
+    metrics_.add(names::gpu_segments_total, {to_string(used.decoded)});
+    for (const EncodedBy by : used.encoded)
+        metrics_.add(names::gpu_renditions_total, {to_string(by)});
+    metrics_.add(names::gpu_scaled_total, {}, static_cast<double>(used.scaled));
+    metrics_.add(names::gpu_downloads_total, {}, static_cast<double>(used.downloads));
+    metrics_.add(names::gpu_uploads_total, {}, static_cast<double>(used.uploads));
 }
 
 std::string TaskMetrics::exposition(const CoreStatus& status) {

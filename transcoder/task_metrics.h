@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "common/base/time.h"
-#include "common/domain/decoded_by.h"
 #include "common/domain/segment.h"
+#include "common/domain/stages_used.h"
 #include "common/metrics/metrics.h"
 #include "transcoder/core/transcoder_core.h"
 #include "transcoder/gpu/gpu_stock.h"
@@ -36,7 +36,7 @@ public:
     // Those that this transcoder was told to use. After gpus(), which forgets what it does not know.
     void gpu_states(const gpu::Stock& stock);
     // A segment of a transcoder with GPUs.
-    void decoded(DecodedBy by, std::int64_t downloads);
+    void stages(const StagesUsed& used);
 
     // The page as of now.
     [[nodiscard]] std::string exposition(const CoreStatus& status);

@@ -82,4 +82,20 @@ Result<GpuSelection> parse_gpus(const std::vector<std::string>& words) {
     return selection;
 }
 
+Result<GpuStagesAllowed> parse_gpu_stages(const std::vector<std::string>& words) {
+    GpuStagesAllowed allowed{false, false, false};
+    for (const std::string& word : words) {
+        if (word == "decode")
+            allowed.decode = true;
+        else if (word == "scale")
+            allowed.scale = true;
+        else if (word == "encode")
+            allowed.encode = true;
+        else
+            return error(ErrorKind::bad_input,
+                         "must be of decode, scale and encode, not " + quote(word));
+    }
+    return allowed;
+}
+
 }  // namespace millrace::config

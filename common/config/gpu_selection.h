@@ -21,9 +21,19 @@ struct GpuChoice {
     bool operator==(const GpuChoice&) const = default;
 };
 
+// What they may do (`--gpu-stages decode,scale`): without `encode` renditions are those of CPU machines, as
+// good, and with the same headers.
+struct GpuStagesAllowed {
+    bool decode = true;
+    bool scale = true;
+    bool encode = true;
+    bool operator==(const GpuStagesAllowed&) const = default;
+};
+
 struct GpuSelection {
     bool all = false;
-    std::vector<GpuChoice> chosen;  // empty with `all`
+    std::vector<GpuChoice> chosen{};  // empty with `all`
+    GpuStagesAllowed stages{};
 
     [[nodiscard]] bool none() const { return !all && chosen.empty(); }
     // As it was given.
@@ -33,5 +43,7 @@ struct GpuSelection {
 
 // The words between the commas. One error names everything that is wrong.
 [[nodiscard]] Result<GpuSelection> parse_gpus(const std::vector<std::string>& words);
+
+[[nodiscard]] Result<GpuStagesAllowed> parse_gpu_stages(const std::vector<std::string>& words);
 
 }  // namespace millrace::config

@@ -71,7 +71,22 @@ Flag gpus_flag(Flag flag, GpuSelection& target) {
         auto parsed = parse_gpus(words);
         if (!parsed)
             return parsed.error();
+        parsed->stages = target.stages;
         target = *std::move(parsed);
+        return {};
+    };
+    return flag;
+}
+
+Flag gpu_stages_flag(GpuSelection& target) {
+    Flag flag{"gpu-stages", "decode,scale,encode",
+              "what GPUs may do, as far as they can; the CPU does the rest", "all three"};
+    flag.shape = Shape::list;
+    flag.set = [&target](const std::vector<std::string>& words) -> Result<void> {
+        const auto parsed = parse_gpu_stages(words);
+        if (!parsed)
+            return parsed.error();
+        target.stages = *parsed;
         return {};
     };
     return flag;
@@ -111,10 +126,11 @@ void Table::add_joining(std::vector<Flag>& flags) {
         slots, [](const std::string& text) { return parse_count_or_auto(text, 1, kSlotsMax); }));
     flags.push_back(
         gpus_flag({"nvidia", "all|0,1|0:18,1:15",
-                   "GPUs that decode for sessions, as far as a trial at start says they "
-                   "can (index or UUID; most sessions of each)",
+                   "GPUs that carry sessions, as far as a trial at start says they can (index or "
+                   "UUID; most sessions of each)",
                    "CPU only"},
                   config.gpus));
+    flags.push_back(gpu_stages_flag(config.gpus));
     flags.push_back(value_flag({"name", "NAME", "how the orchestrator calls it", "host name"},
                                config.name, parse_name));
     flags.push_back(list_flag({"label", "K=V", "for operators", ""}, labels, parse_label));
@@ -214,7 +230,8 @@ Command Table::transcode() {
     command.flags.push_back(value_flag({"out-dir", "DIR", "gets RENDITION/N.EXT, N from 0", ""},
                                        config.out_dir, parse_path));
     command.flags.push_back(
-        gpus_flag({"nvidia", "N|UUID", "GPU that decodes what it can", "CPU only"}, config.gpus));
+        gpus_flag({"nvidia", "N|UUID", "GPU that does what it can", "CPU only"}, config.gpus));
+    command.flags.push_back(gpu_stages_flag(config.gpus));
     command.flags.push_back(
         toggle_flag({"json", "", "print each result as JSON", ""}, config.json));
     add_limits(command.flags);

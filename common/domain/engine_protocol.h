@@ -5,7 +5,7 @@
 // stranger's word.
 //
 //   transcoder: start, then the source's bytes, then input_end    (cancel at any time)
-//   engine:     ready; then per task: probed, progress..., rendition + its bytes..., perhaps stages and
+//   engine:     ready; then per task: probed, progress..., rendition + its bytes..., perhaps stages used and
 //               spent, and last finished or failed
 //
 // Every start is followed by exactly one input_end, also when the task ended before all input was
@@ -19,18 +19,20 @@
 #include <vector>
 
 #include "common/base/result.h"
-#include "common/domain/decoded_by.h"
 #include "common/domain/segment.h"
 #include "common/domain/segment_limits.h"
+#include "common/domain/stages_used.h"
 
 namespace millrace {
 
-// A decoder of the engine's GPU, as its trial found it.
-struct GpuDecoder {
-    std::string codec;  // "h264"
+// A stage of the engine's GPU, as its trial found it.
+enum class GpuAbilityKind : std::uint8_t { decode, scale, encode };
+struct GpuAbility {
+    GpuAbilityKind kind = GpuAbilityKind::decode;
+    std::string name;  // of a codec, "h264", of a scaler, or of an encoder, "h264_nvenc"
     bool works = false;
     std::string reason;  // why it does not
-    bool operator==(const GpuDecoder&) const = default;
+    bool operator==(const GpuAbility&) const = default;
 };
 
 // What an engine is to do.
@@ -41,7 +43,7 @@ struct EngineTask {
     SegmentLimits limits;
     bool allow_audio_only = false;  // a segment without video is an error only as a session's first
     std::uint32_t threads = 1;      // of the decoder and of each encoder, 1..64
-    std::vector<GpuDecoder> gpu;    // what it may leave to its GPU; empty: the CPU does everything
+    std::vector<GpuAbility> gpu;    // what it may leave to its GPU; empty: the CPU does everything
     bool operator==(const EngineTask&) const = default;
 };
 
@@ -80,13 +82,6 @@ struct EngineProgress {
     std::int64_t frames = 0;  // decoded
     bool operator==(const EngineProgress&) const = default;
 };
-// Of a segment with pictures that might have used the GPU, before the end.
-struct EngineStages {
-    DecodedBy decoded = DecodedBy::no_gpu;
-    std::string reason;          // why not by the GPU
-    std::int64_t downloads = 0;  // pictures fetched from it
-    bool operator==(const EngineStages&) const = default;
-};
 // A rendition is complete; exactly report.bytes bytes follow.
 struct EngineRendition {
     RenditionReport report;
@@ -109,6 +104,6 @@ struct EngineFailed {
 
 using ToEngine = std::variant<EngineTask, EngineInputEnd, EngineCancel>;
 using FromEngine = std::variant<EngineReady, EngineProbed, EngineProgress, EngineRendition,
-                                EngineStages, EngineSpent, EngineFinished, EngineFailed>;
+                                StagesUsed, EngineSpent, EngineFinished, EngineFailed>;
 
 }  // namespace millrace

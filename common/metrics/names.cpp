@@ -1,8 +1,8 @@
 #include "common/metrics/names.h"
 
 #include "common/domain/api_code.h"
-#include "common/domain/decoded_by.h"
 #include "common/domain/protocol.h"
+#include "common/domain/stages_used.h"
 
 namespace millrace::metrics {
 namespace {
@@ -159,7 +159,14 @@ const CounterDef gpu_segments_total{
      "Segments of a transcoder with GPUs: decoded by one (gpu), or why the CPU decoded",
      {{"decoded", {kDecodedBy.begin(), kDecodedBy.end()}}}}};
 const CounterDef gpu_downloads_total{
-    {"gpu_downloads_total", "Pictures that crossed the bus from a GPU"}};
+    {"gpu_downloads_total", "Copies of pictures over the bus from a GPU"}};
+const CounterDef gpu_uploads_total{{"gpu_uploads_total", "Pictures that crossed the bus to a GPU"}};
+const CounterDef gpu_scaled_total{
+    {"gpu_scaled_total", "Pictures of sources that a GPU scaled to their renditions"}};
+const CounterDef gpu_renditions_total{
+    {"gpu_renditions_total",
+     "Renditions made in engines with a GPU: encoded by it (gpu), or why the CPU encoded",
+     {{"encoded", {kEncodedBy.begin(), kEncodedBy.end()}}}}};
 const GaugeDef gpu_throttled{
     {"gpu_throttled", "1 while power, heat or hardware holds the GPU's clocks down", {kGpu}}};
 const GaugeDef gpu_xid{{"gpu_xid",
@@ -232,7 +239,8 @@ const Table& transcoder_table() {
     static const Table table{
         "millrace_transcoder_",
         {&tasks_total, &frames_total, &pixels_total, &engine_restarts_total, &gpu_failures_total,
-         &gpu_segments_total, &gpu_downloads_total},
+         &gpu_segments_total, &gpu_downloads_total, &gpu_uploads_total, &gpu_scaled_total,
+         &gpu_renditions_total},
         {&tasks_active, &slots, &slots_reserved, &link_up, &gpu_utilization_ratio,
          &gpu_memory_bytes, &gpu_temperature_celsius, &gpu_power_watts, &gpu_encoder_sessions,
          &gpu_state, &gpu_sessions, &gpu_throttled, &gpu_xid, &build_info},

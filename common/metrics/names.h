@@ -70,7 +70,10 @@ extern const GaugeDef gpu_encoder_sessions;
 extern const GaugeDef gpu_state;  // {gpu, state}; only of those that are used, as the next two
 extern const GaugeDef gpu_sessions;
 extern const CounterDef gpu_failures_total;
-extern const CounterDef gpu_segments_total;  // {decoded: as common/domain/decoded_by.h}
+extern const CounterDef gpu_uploads_total;
+extern const CounterDef gpu_scaled_total;
+extern const CounterDef gpu_renditions_total;  // {encoded: as common/domain/stages_used.h}
+extern const CounterDef gpu_segments_total;    // {decoded: as common/domain/stages_used.h}
 extern const CounterDef gpu_downloads_total;
 extern const GaugeDef gpu_throttled;
 extern const GaugeDef gpu_xid;

@@ -33,9 +33,23 @@ constexpr EnumTable<DecodedBy, schema::DecodedBy, 6> kDecoders{{
     {DecodedBy::no_gpu, schema::DecodedBy::NO_GPU},
 }};
 
+constexpr EnumTable<EncodedBy, schema::EncodedBy, 5> kEncoders{{
+    {EncodedBy::gpu, schema::EncodedBy::GPU},
+    {EncodedBy::codec, schema::EncodedBy::CODEC},
+    {EncodedBy::format, schema::EncodedBy::FORMAT},
+    {EncodedBy::size, schema::EncodedBy::SIZE},
+    {EncodedBy::refused, schema::EncodedBy::REFUSED},
+}};
+
+constexpr EnumTable<GpuAbilityKind, schema::GpuAbilityKind, 3> kAbilities{{
+    {GpuAbilityKind::decode, schema::GpuAbilityKind::DECODE},
+    {GpuAbilityKind::scale, schema::GpuAbilityKind::SCALE},
+    {GpuAbilityKind::encode, schema::GpuAbilityKind::ENCODE},
+}};
+
 constexpr unsigned kFirstSegmentWords = 256;
-constexpr std::int64_t kGpuDecodersMax = 16;
-constexpr std::size_t kCodecBytesMax = 32;
+constexpr std::int64_t kGpuAbilitiesMax = 32;
+constexpr std::size_t kAbilityBytesMax = 32;
 constexpr std::int64_t kThreadsMax = 64;
 constexpr std::int64_t kNumberMax = std::int64_t{1} << 40;  // bytes, frames: far above any limit
 
@@ -87,7 +101,8 @@ void put_union(schema::ToEngine::Builder out, const EngineTask& task) {
     to.setThreads(task.threads);
     auto gpu = to.initGpu(static_cast<unsigned>(task.gpu.size()));
     for (unsigned n = 0; n < gpu.size(); ++n) {
-        gpu[n].setCodec(as_text(clipped(task.gpu[n].codec, kCodecBytesMax)));
+        gpu[n].setKind(to_wire(kAbilities, task.gpu[n].kind));
+        gpu[n].setName(as_text(clipped(task.gpu[n].name, kAbilityBytesMax)));
         gpu[n].setWorks(task.gpu[n].works);
         gpu[n].setReason(as_text(clipped(task.gpu[n].reason, kSentenceBytesMax)));
     }
@@ -108,13 +123,15 @@ EngineTask get(schema::EngineTask::Reader in) {
     task.allow_audio_only = in.getAllowAudioOnly();
     task.threads =
         static_cast<std::uint32_t>(within(in.getThreads(), 1, kThreadsMax, "EngineTask.threads"));
-    const auto decoders = in.getGpu();
+    const auto abilities = in.getGpu();
     const auto count =
-        static_cast<unsigned>(within(decoders.size(), 0, kGpuDecodersMax, "EngineTask.gpu"));
+        static_cast<unsigned>(within(abilities.size(), 0, kGpuAbilitiesMax, "EngineTask.gpu"));
     for (unsigned n = 0; n < count; ++n)
-        task.gpu.push_back({text(decoders[n].getCodec(), kCodecBytesMax, "GpuDecoder.codec"),
-                            decoders[n].getWorks(),
-                            text(decoders[n].getReason(), kSentenceBytesMax, "GpuDecoder.reason")});
+        task.gpu.push_back(
+            {known_or(kAbilities, abilities[n].getKind(), GpuAbilityKind::decode),
+             text(abilities[n].getName(), kAbilityBytesMax, "GpuAbility.name"),
+             abilities[n].getWorks(),
+             text(abilities[n].getReason(), kSentenceBytesMax, "GpuAbility.reason")});
     return task;
 }
 
@@ -149,11 +166,18 @@ void put_union(schema::FromEngine::Builder out, const EngineProgress& progress) 
 void put_union(schema::FromEngine::Builder out, const EngineRendition& rendition) {
     put(out.initRendition(), rendition.report);
 }
-void put_union(schema::FromEngine::Builder out, const EngineStages& stages) {
+void put_union(schema::FromEngine::Builder out, const StagesUsed& stages) {
     auto to = out.initStages();
     to.setDecoded(to_wire(kDecoders, stages.decoded));
-    to.setReason(as_text(clipped(stages.reason, kSentenceBytesMax)));
+    to.setReason(as_text(clipped(stages.decode_reason, kSentenceBytesMax)));
     to.setDownloads(stages.downloads);
+    to.setScaled(stages.scaled);
+    to.setScaleReason(as_text(clipped(stages.scale_reason, kSentenceBytesMax)));
+    auto encoded = to.initEncoded(static_cast<unsigned>(stages.encoded.size()));
+    for (unsigned n = 0; n < encoded.size(); ++n)
+        encoded.set(n, to_wire(kEncoders, stages.encoded[n]));
+    to.setEncodeReason(as_text(clipped(stages.encode_reason, kSentenceBytesMax)));
+    to.setUploads(stages.uploads);
 }
 void put_union(schema::FromEngine::Builder out, const EngineSpent&) {
     out.setSpent();
@@ -174,10 +198,21 @@ EngineWalls get(schema::EngineWalls::Reader in) {
             text(in.getMissing(), kSentenceBytesMax, "EngineWalls.missing"), in.getDriver()};
 }
 
-EngineStages get(schema::EngineStages::Reader in) {
-    return {known_or(kDecoders, in.getDecoded(), DecodedBy::no_gpu),
-            text(in.getReason(), kSentenceBytesMax, "EngineStages.reason"),
-            non_negative(in.getDownloads(), "EngineStages.downloads")};
+StagesUsed get(schema::StagesUsed::Reader in) {
+    StagesUsed stages;
+    stages.decoded = known_or(kDecoders, in.getDecoded(), DecodedBy::no_gpu);
+    stages.decode_reason = text(in.getReason(), kSentenceBytesMax, "StagesUsed.reason");
+    stages.downloads = non_negative(in.getDownloads(), "StagesUsed.downloads");
+    stages.scaled = non_negative(in.getScaled(), "StagesUsed.scaled");
+    stages.scale_reason = text(in.getScaleReason(), kSentenceBytesMax, "StagesUsed.scaleReason");
+    const auto encoded = in.getEncoded();
+    const auto count =
+        static_cast<unsigned>(within(encoded.size(), 0, kRenditionsMax, "StagesUsed.encoded"));
+    for (unsigned n = 0; n < count; ++n)
+        stages.encoded.push_back(known_or(kEncoders, encoded[n], EncodedBy::codec));
+    stages.encode_reason = text(in.getEncodeReason(), kSentenceBytesMax, "StagesUsed.encodeReason");
+    stages.uploads = non_negative(in.getUploads(), "StagesUsed.uploads");
+    return stages;
 }
 
 EngineProgress get(schema::EngineProgress::Reader in) {

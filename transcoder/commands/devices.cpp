@@ -82,14 +82,13 @@ std::string in_words(const Result<EngineWalls>& walls) {
 }
 
 // What `--nvidia` does with one.
-constexpr const char* kUse =
-    "decodes for sessions with --nvidia; scaling and encoding are the CPU's";
+constexpr const char* kUse = "not used without --nvidia; what it can do for sessions stands below";
 
-// A decoder is all that this version uses of a card.
 bool is_used(const gpu::GpuRecord& record) {
+    using enum media::GpuStageKind;
     return record.state == gpu::GpuState::ready &&
            std::ranges::any_of(record.trial.stages, [](const media::GpuStage& stage) {
-               return stage.works && stage.kind == media::GpuStageKind::decode;
+               return stage.works && (stage.kind == decode || stage.kind == encode);
            });
 }
 

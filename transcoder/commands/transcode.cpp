@@ -77,9 +77,9 @@ public:
         hashes_.emplace_back(report.index, sha256_of(bytes));
     }
 
-    void stages_used(const media::StagesUsed& used) override { used_ = used; }
+    void stages_used(const StagesUsed& used) override { used_ = used; }
     // None: no GPU, or no pictures.
-    [[nodiscard]] const std::optional<media::StagesUsed>& used() const { return used_; }
+    [[nodiscard]] const std::optional<StagesUsed>& used() const { return used_; }
 
     [[nodiscard]] const std::optional<std::string>& cannot_write() const { return cannot_write_; }
     void complete(TranscodeReport& report) const {
@@ -96,7 +96,7 @@ private:
     int shown_ = -1;
     Duration duration_{0};
     std::optional<std::string> cannot_write_;
-    std::optional<media::StagesUsed> used_;
+    std::optional<StagesUsed> used_;
     std::vector<std::pair<std::uint32_t, Sha256>> hashes_;
 };
 
@@ -117,18 +117,33 @@ void print_table(const std::string& input, const TranscodeReport& report) {
         std::printf("  warning: %s\n", warning.c_str());
 }
 
-void print_stages(const media::StagesUsed& used) {
+void print_stages(const StagesUsed& used) {
     if (used.decoded == DecodedBy::gpu)
-        std::printf("  decoded on the GPU, %lld pictures fetched from it\n",
-                    static_cast<long long>(used.downloads));
+        std::printf(
+            "  decoded on the GPU, %lld pictures scaled there, %lld copies fetched from it\n",
+            static_cast<long long>(used.scaled), static_cast<long long>(used.downloads));
     else
         std::printf("  decoded on the CPU: %s\n", used.decode_reason.c_str());
+    if (!used.scale_reason.empty())
+        std::printf("  scaled on the CPU: %s\n", used.scale_reason.c_str());
+    if (const auto count = std::ranges::count(used.encoded, EncodedBy::gpu); count > 0)
+        std::printf("  %lld renditions encoded on the GPU\n", static_cast<long long>(count));
+    if (!used.encode_reason.empty())
+        std::printf("  encoded on the CPU: %s\n", used.encode_reason.c_str());
 }
 
-nlohmann::json stages_json(const media::StagesUsed& used) {
+nlohmann::json stages_json(const StagesUsed& used) {
+    nlohmann::json encoded = nlohmann::json::array();
+    for (const EncodedBy by : used.encoded)
+        encoded.push_back(to_string(by));
     return {{"decode", used.decoded == DecodedBy::gpu ? "gpu" : "cpu"},
             {"reason", used.decode_reason},
-            {"downloads", used.downloads}};
+            {"scaled", used.scaled},
+            {"scale_reason", used.scale_reason},
+            {"encoded", encoded},
+            {"encode_reason", used.encode_reason},
+            {"downloads", used.downloads},
+            {"uploads", used.uploads}};
 }
 
 int exit_code_for(ErrorKind kind) {
@@ -161,7 +176,7 @@ int run_one(const TranscodeOptions& options, const std::shared_ptr<media::Gpu>& 
                                     .gpu = gpu};
     Result<TranscodeReport> report = error(ErrorKind::internal, "not run");
     std::optional<std::string> cannot_write;
-    std::optional<media::StagesUsed> used;
+    std::optional<StagesUsed> used;
     {
         Writer writer(options, number);
         report = media::transcode(source, request, writer, {});

@@ -190,9 +190,9 @@ public:
         if (progress.frames > 0)
             planted_fault(seq_);
     }
-    void stages_used(const media::StagesUsed& used) override {
+    void stages_used(const StagesUsed& used) override {
         if (wants_stages_)
-            channel_.send(EngineStages{used.decoded, used.decode_reason, used.downloads});
+            channel_.send(used);
     }
     void rendition_done(RenditionReport report, std::vector<std::uint8_t> bytes) override {
         planted_fault(seq_);  // also for segments too short to show progress
@@ -234,9 +234,9 @@ std::shared_ptr<media::Gpu> gpu_for(const EngineTask& task, const media::Gpu* gp
     if (gpu == nullptr || task.gpu.empty())
         return nullptr;
     media::GpuStages stages;
-    for (const GpuDecoder& decoder : task.gpu)
+    for (const GpuAbility& ability : task.gpu)
         stages.push_back(
-            {media::GpuStageKind::decode, decoder.codec, decoder.works, decoder.reason});
+            {media::stage_kind(ability.kind), ability.name, ability.works, ability.reason});
     return media::with_stages(*gpu, std::move(stages));
 }
 

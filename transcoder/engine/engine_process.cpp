@@ -220,7 +220,7 @@ private:
         if (report.bytes == 0)
             on_rendition(make_empty());
     }
-    void on(const EngineStages& stages) {
+    void on(const StagesUsed& stages) {
         if (stage_ == Stage::busy && callbacks_.on_stages)
             callbacks_.on_stages(stages);
     }

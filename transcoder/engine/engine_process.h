@@ -60,7 +60,7 @@ public:
         // A process is up, and these are its walls; the first one, too.
         std::function<void(const EngineWalls&)> on_walls;
         // Of a task that had a GPU, before its end. May be left out.
-        std::function<void(const EngineStages&)> on_stages = {};
+        std::function<void(const StagesUsed&)> on_stages = {};
     };
 
     // Starts the process at once. `executable`: a binary whose main() hands "__engine" to

@@ -34,8 +34,8 @@ std::optional<std::uint32_t> sessions_max(const Stock& stock) {
 void allow(EngineTask& task, const GpuRecord& record) {
     task.gpu.clear();
     for (const media::GpuStage& stage : record.trial.stages)
-        if (stage.kind == media::GpuStageKind::decode)
-            task.gpu.push_back({stage.name, stage.works, stage.reason});
+        if (const auto kind = media::ability_kind(stage.kind))
+            task.gpu.push_back({*kind, stage.name, stage.works, stage.reason});
 }
 
 Result<Stock> checked(Stock stock) {
@@ -48,6 +48,17 @@ Result<Stock> checked(Stock stock) {
     return error(ErrorKind::device, "no GPU can be used: " + reasons);
 }
 
+Trial restricted(Trial trial, const config::GpuStagesAllowed& allowed) {
+    using enum media::GpuStageKind;
+    for (media::GpuStage& stage : trial.stages)
+        if ((stage.kind == decode && !allowed.decode) || (stage.kind == scale && !allowed.scale) ||
+            (stage.kind == encode && !allowed.encode)) {
+            stage.works = false;
+            stage.reason = "left out by --gpu-stages";
+        }
+    return trial;
+}
+
 Result<Stock> take_stock(const config::GpuSelection& selection) {
     auto nvml = Nvml::open();
     if (!nvml)
@@ -57,7 +68,7 @@ Result<Stock> take_stock(const config::GpuSelection& selection) {
         return chosen.error();
     Stock stock;
     for (Chosen& gpu : *chosen) {
-        Trial trial = try_gpu(gpu);
+        Trial trial = restricted(try_gpu(gpu), selection.stages);
         stock.push_back(record_of(std::move(gpu), std::move(trial)));
     }
     return checked(std::move(stock));

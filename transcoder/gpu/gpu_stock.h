@@ -43,6 +43,8 @@ using Stock = std::vector<GpuRecord>;
 [[nodiscard]] std::string in_words(const Chosen& gpu);
 
 [[nodiscard]] GpuRecord record_of(Chosen gpu, Trial trial);
+// Without the stages that are not allowed.
+[[nodiscard]] Trial restricted(Trial trial, const config::GpuStagesAllowed& allowed);
 // Sessions that the ready ones have room for; none: one of them has no limit.
 [[nodiscard]] std::optional<std::uint32_t> sessions_max(const Stock& stock);
 // The task may leave to this GPU, which its engine has, what the trial found to work. The daemon's way and bench's.

@@ -40,12 +40,14 @@ RenditionSpec rendition(std::string name, Size size) {
 }
 
 struct Made final : media::TranscodeObserver {
-    void stages_used(const media::StagesUsed& now) override { used = now; }
+    void stages_used(const StagesUsed& now) override { used = now; }
     void rendition_done(RenditionReport report, Bytes bytes) override {
+        frames[report.name] = report.frames;
         files[report.name] = std::move(bytes);
     }
     std::map<std::string, Bytes> files;
-    std::optional<media::StagesUsed> used;
+    std::map<std::string, std::int64_t> frames;
+    std::optional<StagesUsed> used;
 };
 
 Result<Made> make(const Bytes& source, Ladder ladder, std::shared_ptr<media::Gpu> gpu = {}) {
@@ -76,22 +78,35 @@ Result<std::map<std::string, Bytes>> sources() {
     return std::move(made->files);
 }
 
+media::GpuStages only_decoders(media::GpuStages stages) {
+    std::erase_if(stages, [](const GpuStage& stage) { return stage.kind != GpuStageKind::decode; });
+    return stages;
+}
+
+// NVDEC's pictures scaled and encoded by the CPU are the CPU's own. Then with all that the GPU does.
 Result<void> pipeline_beside_cpu(const Bytes& source, const media::GpuStages& found) {
     const Ladder ladder{rendition("same", kSource), rendition("small", {320, 180})};
-    auto gpu = media::open_gpu(found);
-    if (!gpu)
-        return gpu.error();
-    const auto on_gpu = make(source, ladder, *gpu);
-    if (!on_gpu)
-        return on_gpu.error();
     const auto on_cpu = make(source, ladder);
     if (!on_cpu)
         return on_cpu.error();
-    if (on_gpu->used && on_gpu->used->decoded != DecodedBy::gpu)
-        return error(ErrorKind::device, on_gpu->used->decode_reason);
-    return on_gpu->files == on_cpu->files
-               ? Result<void>()
-               : Result<void>(error(ErrorKind::device, "its renditions are not the CPU's"));
+    auto gpu = media::open_gpu(found);
+    if (!gpu)
+        return gpu.error();
+    const auto decoders = media::with_stages(**gpu, only_decoders(found));
+    const auto decoded = make(source, ladder, decoders);
+    if (!decoded)
+        return decoded.error();
+    if (decoded->used && decoded->used->decoded != DecodedBy::gpu)
+        return error(ErrorKind::device, decoded->used->decode_reason);
+    if (decoded->files != on_cpu->files)
+        return error(ErrorKind::device, "its renditions are not the CPU's");
+    const auto whole = make(source, ladder, *gpu);
+    if (!whole)
+        return whole.error();
+    if (whole->frames != on_cpu->frames)
+        return error(ErrorKind::device,
+                     "scaled and encoded there, renditions have other numbers of pictures");
+    return {};
 }
 
 class Stages {

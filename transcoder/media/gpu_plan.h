@@ -1,6 +1,6 @@
 #pragma once
-// Which stage does what, chosen from what the GPU was found to do and what the source is; and what
-// came of it. Pure.
+// Which stage does what, chosen from what the GPU was found to do and what the source is. Pure.
+// What came of it is told in StagesUsed (common/domain/stages_used.h).
 //
 // What a plan puts on the GPU may still turn out to be too much for the card (a size, a level):
 // FFmpeg then goes on with the CPU's decoder from the first picture on, and the outcome says so.
@@ -10,7 +10,8 @@
 #include <cstdint>
 #include <string>
 
-#include "common/domain/decoded_by.h"
+#include "common/domain/rendition.h"
+#include "common/domain/stages_used.h"
 #include "transcoder/media/gpu_stages.h"
 
 namespace millrace::media {
@@ -30,14 +31,17 @@ struct StageChoice {
 
 [[nodiscard]] StageChoice plan_decode(const GpuStages& found, const DecodeFacts& source);
 
-// What was really used for a segment.
-struct StagesUsed {
-    DecodedBy decoded = DecodedBy::no_gpu;  // the last decoder, where a segment needed several
-    std::string decode_reason;              // why it was not the GPU
-    std::int64_t scaled = 0;                // pictures that the card scaled
-    std::string scale_reason;               // why it did not scale some that it decoded
-    std::int64_t downloads = 0;             // copies over the bus towards the CPU
-    bool operator==(const StagesUsed&) const = default;
+struct EncodeChoice {
+    EncodedBy by = EncodedBy::codec;
+    std::string reason;  // why not the GPU
+    [[nodiscard]] bool on_gpu() const { return by == EncodedBy::gpu; }
+    bool operator==(const EncodeChoice&) const = default;
 };
+
+// FFmpeg's name of NVENC's encoder for a codec; null: it has none.
+[[nodiscard]] const char* gpu_encoder_name(VideoCodec codec);
+// `size`: of the rendition's pictures.
+[[nodiscard]] EncodeChoice plan_encode(const GpuStages& found, const RenditionSpec& spec,
+                                       Size size);
 
 }  // namespace millrace::media

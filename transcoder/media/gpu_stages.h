@@ -6,9 +6,12 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "common/domain/engine_protocol.h"
 
 namespace millrace::media {
 
@@ -25,6 +28,24 @@ inline constexpr std::array kGpuStageKinds{
     GpuStageKind::context, GpuStageKind::transfer, GpuStageKind::decode,  GpuStageKind::scale,
     GpuStageKind::encode,  GpuStageKind::kernel,   GpuStageKind::pipeline};
 [[nodiscard]] std::string_view to_string(GpuStageKind kind);
+
+// The stages that tasks may use, as they are told to engines (common/domain/engine_protocol.h).
+[[nodiscard]] constexpr GpuStageKind stage_kind(GpuAbilityKind kind) {
+    constexpr std::array kKinds{GpuStageKind::decode, GpuStageKind::scale, GpuStageKind::encode};
+    return kKinds.at(static_cast<std::size_t>(kind));
+}
+[[nodiscard]] constexpr std::optional<GpuAbilityKind> ability_kind(GpuStageKind kind) {
+    switch (kind) {
+        case GpuStageKind::decode:
+            return GpuAbilityKind::decode;
+        case GpuStageKind::scale:
+            return GpuAbilityKind::scale;
+        case GpuStageKind::encode:
+            return GpuAbilityKind::encode;
+        default:
+            return std::nullopt;
+    }
+}
 
 // The name of scaling by our kernel (transcoder/cuda).
 inline constexpr std::string_view kOurScaler = "kernel";

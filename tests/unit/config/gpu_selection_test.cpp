@@ -44,6 +44,12 @@ TEST_CASE("--nvidia takes them, and its mistakes stand beside others", "[config]
     CHECK(transcoder({}).config->gpus.none());
     CHECK(transcoder({"--nvidia", "all"}).config->gpus.all);
     CHECK(transcoder({"--nvidia", "0:18,1:15"}).config->gpus.text() == "0:18,1:15");
+    CHECK(transcoder({"--nvidia", "all"}).config->gpus.stages == GpuStagesAllowed{});
+    const auto some = transcoder({"--gpu-stages", "decode,scale", "--nvidia", "1"}).config->gpus;
+    CHECK(some.stages == GpuStagesAllowed{true, true, false});
+    CHECK(some.text() == "1");
+    CHECK_THAT(transcoder({"--gpu-stages", "decode,mux"}).text,
+               Contains("--gpu-stages") && Contains("'mux'"));
     const auto setup = transcoder({"--nvidia", "zero", "--label", "novalue"});
     CHECK(setup.exit_code == 78);
     CHECK_THAT(setup.text, Contains("--nvidia") && Contains("'zero'") && Contains("--label"));

@@ -19,7 +19,8 @@ EngineTask sample_task() {
     task.limits.picture = {1920, 1080};
     task.allow_audio_only = true;
     task.threads = 3;
-    task.gpu = {{"h264", true, ""}, {"av1", false, "no unit"}};
+    task.gpu = {{GpuAbilityKind::decode, "h264", true, ""},
+                {GpuAbilityKind::encode, "hevc_nvenc", false, "no unit"}};
     return task;
 }
 
@@ -40,6 +41,17 @@ TranscodeReport sample_report() {
     return report;
 }
 
+StagesUsed sample_stages() {
+    return {.decoded = DecodedBy::refused,
+            .decode_reason = "too large",
+            .scaled = 3,
+            .scale_reason = "turned",
+            .encoded = {EncodedBy::gpu, EncodedBy::size, EncodedBy::refused},
+            .encode_reason = "160x90 is too small",
+            .downloads = 7,
+            .uploads = 9};
+}
+
 }  // namespace
 
 TEST_CASE("every message to an engine comes back as it was", "[engine][wire]") {
@@ -55,8 +67,7 @@ TEST_CASE("every message from an engine comes back as it was", "[engine][wire]")
     const TranscodeReport report = sample_report();
     for (const FromEngine& message :
          {FromEngine(EngineReady{{true, false, 1 << 30, "namespaces: no", true}}),
-          FromEngine(EngineStages{DecodedBy::refused, "too large", 7}),
-          FromEngine(EngineProbed{report.source}),
+          FromEngine(sample_stages()), FromEngine(EngineProbed{report.source}),
           FromEngine(EngineProgress{std::chrono::seconds(2), 50}),
           FromEngine(EngineRendition{report.renditions[0]}), FromEngine(EngineSpent{}),
           FromEngine(EngineFinished{report}),

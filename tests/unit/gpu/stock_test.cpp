@@ -65,13 +65,13 @@ TEST_CASE("a record as JSON tells each stage", "[gpu][stock]") {
 TEST_CASE("a task may leave to its GPU what the trial found to work, with the reasons of the rest",
           "[gpu][stock]") {
     EngineTask task;
-    task.gpu = {{"left over", true, ""}};
+    task.gpu = {{GpuAbilityKind::decode, "left over", true, ""}};
     GpuRecord record = usable(1);
     record.trial.stages.push_back({GpuStageKind::decode, "av1", false, "no decoder"});
     allow(task, record);
     REQUIRE(task.gpu.size() == 2);
     CHECK(task.gpu[0].works);
-    CHECK(task.gpu[0].codec == "h264");
+    CHECK(task.gpu[0].name == "h264");
     CHECK_FALSE(task.gpu[1].works);
     CHECK(task.gpu[1].reason == "no decoder");
 }

@@ -98,8 +98,11 @@ TEST_CASE("of a GPU in use its state, sessions and failures are told, and who de
         metrics.gpus({reading});
         metrics.gpu_states({record});
     }
-    metrics.decoded(DecodedBy::gpu, 50);
-    metrics.decoded(DecodedBy::format, 0);
+    metrics.stages({.decoded = DecodedBy::gpu,
+                    .scaled = 50,
+                    .encoded = {EncodedBy::gpu, EncodedBy::size},
+                    .downloads = 50});
+    metrics.stages({.decoded = DecodedBy::format});
     const std::string page = metrics.exposition({});
     CHECK(has(page, R"(millrace_transcoder_gpu_state{gpu="1",state="quarantined"} 1)"));
     CHECK(has(page, R"(millrace_transcoder_gpu_state{gpu="1",state="ready"} 0)"));
@@ -107,6 +110,9 @@ TEST_CASE("of a GPU in use its state, sessions and failures are told, and who de
     CHECK(has(page, R"(millrace_transcoder_gpu_failures_total{gpu="1"} 3)"));
     CHECK(has(page, R"(millrace_transcoder_gpu_segments_total{decoded="gpu"} 1)"));
     CHECK(has(page, R"(millrace_transcoder_gpu_segments_total{decoded="format"} 1)"));
+    CHECK(has(page, R"(millrace_transcoder_gpu_renditions_total{encoded="size"} 1)"));
+    CHECK(has(page, R"(millrace_transcoder_gpu_renditions_total{encoded="refused"} 0)"));
+    CHECK(has(page, R"(millrace_transcoder_gpu_scaled_total 50)"));
     CHECK(has(page, R"(millrace_transcoder_gpu_segments_total{decoded="failed"} 0)"));
     CHECK(has(page, "millrace_transcoder_gpu_downloads_total 50"));
 }
