@@ -24,6 +24,7 @@ readonly dev_packages=(
   clang-format-14 clang-tidy-14 clang-14 libclang-rt-14-dev
   openssl curl # tests make certificates and are clients with them
   strace # a test watches what an engine asks of the kernel
+  libffmpeg-nvenc-dev # NVENC's headers, for the tests' stand-in of its library
 )
 
 die() {

@@ -4,6 +4,8 @@
 #include <array>
 #include <string_view>
 
+#include "common/domain/presets.h"
+
 namespace millrace {
 namespace {
 
@@ -42,10 +44,6 @@ constexpr std::array kEfforts{
     Effort{VideoCodec::av1, "slower", 12'300},    Effort{VideoCodec::av1, "veryslow", 12'300},
 };
 
-std::string_view preset_or_default(const RenditionSpec& spec) {
-    return spec.preset.empty() ? std::string_view("veryfast") : std::string_view(spec.preset);
-}
-
 template <class T>
 bool offers(const std::vector<T>& list, T wanted) {
     return std::find(list.begin(), list.end(), wanted) != list.end();
@@ -72,7 +70,7 @@ Cost operator-(const Cost& a, const Cost& b) {
 
 std::int64_t encode_effort(const RenditionSpec& spec) {
     const auto same = [&spec](const Effort& one) {
-        return one.codec == spec.codec && one.preset == preset_or_default(spec);
+        return one.codec == spec.codec && one.preset == preset_or_default(spec.preset).cpu;
     };
     const auto found = std::ranges::find_if(kEfforts, same);
     return found == kEfforts.end() ? kEffortUnknown : found->permille;

@@ -1,12 +1,13 @@
 #include "common/domain/supported.h"
 
 #include <algorithm>
+#include <array>
+
+#include "common/domain/presets.h"
 
 namespace millrace {
 namespace {
 
-constexpr std::array<std::string_view, 9> kPresets{
-    "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow"};
 constexpr std::int32_t kQualityMaxH26x = 51;
 constexpr std::int32_t kQualityMax = 63;
 // Sampling rates an AAC header has numbers for (ISO 14496-3, table 1.18).
@@ -42,10 +43,10 @@ void check_codec(const RenditionSpec& spec, Problems& problems) {
                                          " cannot be written; mpegts and mp4 can");
     if (vp9_or_av1 && spec.container == Container::mpegts)
         problems.refuse("container", codec + " needs mp4");
-    if (!spec.preset.empty() && std::ranges::find(kPresets, spec.preset) == kPresets.end())
+    if (!spec.preset.empty() && find_preset(spec.preset) == nullptr)
         problems.refuse("preset", "\"" + spec.preset +
                                       "\" is not a preset of the encoders here: ultrafast to "
-                                      "veryslow are (p1 to p7 belong to NVENC)");
+                                      "veryslow and p1 to p7 are");
 }
 
 void check_profile(const RenditionSpec& spec, Problems& problems) {

@@ -22,6 +22,12 @@ def fake_driver(directory):
     return {"LD_LIBRARY_PATH": f"{directory}:{binaries / 'fake_nvdec'}"}
 
 
+def with_encoder(environment):
+    """The same with an encoder unit; None where this build has none (it takes NVENC's headers)."""
+    unit = pathlib.Path(binary("transcoder")).resolve().parent / "fake_nvenc"
+    return environment | {"LD_LIBRARY_PATH": f"{environment['LD_LIBRARY_PATH']}:{unit}"} if unit.is_dir() else None
+
+
 class Gpus(ClusterCase):
     @classmethod
     def set_up_cluster(cls, cluster):
@@ -45,9 +51,12 @@ class Gpus(ClusterCase):
         table = run_to_end([binary("transcoder"), "devices"], environment=self.environment).stdout
         self.assertIn("NVIDIA H100 80GB HBM3, GPU-bbbb", table)
 
+    def stages_of(self, environment):
+        done = run_to_end([binary("transcoder"), "devices", "--json"], environment=environment)
+        return {(s["kind"], s["name"]): s for s in json.loads(done.stdout)["gpus"]["list"][0]["stages"]}
+
     def test_devices_tells_each_stage_that_was_tried(self):
-        done = run_to_end([binary("transcoder"), "devices", "--json"], environment=self.environment)
-        stages = {(s["kind"], s["name"]): s for s in json.loads(done.stdout)["gpus"]["list"][0]["stages"]}
+        stages = self.stages_of(self.environment)
         self.assertTrue(stages["context", "cuda"]["works"])
         self.assertTrue(stages["transfer", "nv12"]["works"])
         self.assertIn("libnvcuvid.so.1", stages["decode", "h264"]["reason"])
@@ -96,13 +105,26 @@ class Gpus(ClusterCase):
                            *arguments], environment=self.decoding | {"CUDA_FAKE": faults}, within=120)
 
     def test_transcode_decodes_on_the_gpu_what_it_can_and_makes_the_same_of_it(self):
-        done = self.transcode("gpu", "--nvidia", "GPU-bbbb")
+        done = self.transcode("gpu", "--nvidia", "GPU-bbbb", "--gpu-stages", "decode")
         self.assertEqual(done.returncode, 0, done)
         result = json.loads(done.stdout)[0]
-        self.assertEqual(result["stages"], {"decode": "gpu", "reason": "", "downloads": result["source"]["frames"]})
+        frames = result["source"]["frames"]
+        self.assertEqual(result["stages"], {"decode": "gpu", "reason": "", "scaled": 0, "scale_reason": "", "encoded": ["codec"],
+                                            "encode_reason": result["stages"]["encode_reason"], "downloads": frames, "uploads": 0})
         alone = json.loads(self.transcode("cpu").stdout)[0]
         self.assertNotIn("stages", alone)
         self.assertEqual([r["sha256"] for r in result["renditions"]], [r["sha256"] for r in alone["renditions"]])
+
+    def test_transcode_scales_on_the_gpu_where_the_build_has_a_kernel(self):
+        stages = self.stages_of(self.decoding)
+        done = self.transcode("scaled", "--nvidia", "GPU-bbbb", "--gpu-stages", "decode,scale")
+        self.assertEqual(done.returncode, 0, done)
+        result = json.loads(done.stdout)[0]
+        frames = result["source"]["frames"]
+        self.assertEqual(result["stages"]["scaled"], frames if stages["scale", "kernel"]["works"] else 0)
+        self.assertEqual(result["stages"]["downloads"], frames)
+        alone = json.loads(self.transcode("alone").stdout)[0]
+        self.assertEqual([r["frames"] for r in result["renditions"]], [r["frames"] for r in alone["renditions"]])
 
     def test_a_gpu_with_a_decoder_is_ready_and_told(self):
         cluster = self.new_cluster()
@@ -187,12 +209,12 @@ class Sessions(SessionsOnGpus):
         cls.fakes = fake_driver(directory.name)
         return webm_segments(directory.name, "libvpx-vp9", cls.SEGMENTS)
 
-    def on_gpus(self, flags, fault="", slots=2):
-        """(orchestrator, transcoder) of a cluster of its own."""
+    def on_gpus(self, flags, fault="", slots=2, stages="decode", fakes=None):
+        """(orchestrator, transcoder) of a cluster of its own. What is only decoded on a GPU is the CPU's byte for byte."""
         cluster = self.new_cluster()
         orchestrator = cluster.orchestrator()
-        transcoder = cluster.transcoder(orchestrator, slots=slots, flags=["--nvidia", flags],
-                                        environment=self.fakes | {"CUDA_FAKE": fault})
+        transcoder = cluster.transcoder(orchestrator, slots=slots, flags=["--nvidia", flags, "--gpu-stages", stages],
+                                        environment=(fakes or self.fakes) | {"CUDA_FAKE": fault})
         return orchestrator, transcoder
 
     def state(self, transcoder, index):
@@ -207,6 +229,46 @@ class Sessions(SessionsOnGpus):
         self.assertEqual(transcoder.metric("millrace_transcoder_gpu_downloads_total"), 25 * self.SEGMENTS)
         self.assertTrue(transcoder.status()["walls"]["driver"])
         self.assertTrue(transcoder.status()["walls"]["system_calls"])
+
+    def test_a_stream_is_scaled_on_the_gpu_behind_the_walls(self):
+        orchestrator, transcoder = self.on_gpus("1", stages="decode,scale")
+        kernel = next(s for s in transcoder.status()["gpus"][1]["stages"] if (s["kind"], s["name"]) == ("scale", "kernel"))
+        if not kernel["works"]:
+            self.skipTest(f"no kernel: {kernel['reason']}")
+        pushed = self.pushed(orchestrator, self.stream())
+        self.assertEqual([status for _, status in pushed], [200] * self.SEGMENTS)
+        self.assertEqual(self.decoded(transcoder), {"gpu": self.SEGMENTS})
+        self.assertEqual(transcoder.status()["scaling"], {"pictures": 25 * self.SEGMENTS, "last_reason": None})
+        self.assertEqual(transcoder.metric("millrace_transcoder_gpu_scaled_total"), 25 * self.SEGMENTS)
+        self.assertEqual(transcoder.metric("millrace_transcoder_engine_restarts_total", reason="forbidden_call"), 0)
+
+    def encoding(self, transcoder):
+        return {by: count for by, count in transcoder.status()["encoding"]["renditions"].items() if count}
+
+    def test_a_stream_goes_from_nvdec_to_nvenc_and_encoders_that_are_taken_cost_nothing(self):
+        fakes = with_encoder(self.fakes)
+        if fakes is None:
+            self.skipTest("this build has no stand-in for NVENC")
+        for fault, by in (("", "gpu"), ("taken-later", "refused")):
+            with self.subTest(by):
+                orchestrator, transcoder = self.on_gpus("1", fault, stages="decode,scale,encode", fakes=fakes)
+                pushed = self.pushed(orchestrator, self.stream())
+                self.assertEqual([status for _, status in pushed], [200] * self.SEGMENTS)
+                count = self.SEGMENTS * len(self.of_the_cpu[0])
+                self.assertEqual(self.encoding(transcoder), {by: count})
+                self.assertEqual(self.decoded(transcoder), {"gpu": self.SEGMENTS})
+                self.assertEqual(transcoder.metric("millrace_transcoder_gpu_renditions_total", encoded=by), count)
+                self.assertEqual(transcoder.metric("millrace_transcoder_engine_restarts_total", reason="forbidden_call"), 0)
+
+    def test_an_encoder_that_fails_costs_no_segment(self):
+        fakes = with_encoder(self.fakes)
+        if fakes is None:
+            self.skipTest("this build has no stand-in for NVENC")
+        orchestrator, transcoder = self.on_gpus("all", "jams@GPU-aaaa", stages="decode,scale,encode", fakes=fakes)
+        pushed = self.pushed(orchestrator, self.stream())
+        self.assertEqual([status for _, status in pushed], [200] * self.SEGMENTS)
+        self.assertEqual(self.decoded(transcoder), {"failed": 1, "gpu": self.SEGMENTS - 1})
+        self.assertEqual(orchestrator.metric("millrace_orchestrator_attempts_total", outcome="failed"), 0)
 
     def test_what_the_card_does_not_decode_the_cpu_does_with_a_reason_that_is_counted(self):
         orchestrator, transcoder = self.on_gpus("1")
@@ -272,11 +334,23 @@ class OnACard(SessionsOnGpus):
     def test_a_stream_decoded_on_the_card_is_that_of_the_cpu_byte_for_byte(self):
         cluster = self.new_cluster()
         orchestrator = cluster.orchestrator()
-        transcoder = cluster.transcoder(orchestrator, flags=["--nvidia", os.environ["MILLRACE_GPU"]])
+        transcoder = cluster.transcoder(orchestrator, flags=["--nvidia", os.environ["MILLRACE_GPU"], "--gpu-stages", "decode"])
         pushed = self.pushed(orchestrator, self.stream())
         status = transcoder.status()
         print("walls:", json.dumps(status["walls"]), "decoding:", json.dumps(status["decoding"]))
         self.assert_as_by_the_cpu(pushed)
+        self.assertEqual(self.decoded(transcoder), {"gpu": len(self.segments)}, status["decoding"])
+        self.assertEqual(transcoder.metric("millrace_transcoder_engine_restarts_total", reason="forbidden_call"), 0)
+        self.assertEqual(transcoder.metric("millrace_transcoder_engine_restarts_total", reason="device"), 0)
+
+    def test_with_all_that_the_card_does_every_segment_is_answered(self):
+        cluster = self.new_cluster()
+        orchestrator = cluster.orchestrator()
+        transcoder = cluster.transcoder(orchestrator, flags=["--nvidia", os.environ["MILLRACE_GPU"]])
+        pushed = self.pushed(orchestrator, self.stream())
+        status = transcoder.status()
+        print("scaling:", json.dumps(status["scaling"]), "encoding:", json.dumps(status["encoding"]))
+        self.assertEqual([code for _, code in pushed], [200] * len(self.segments))
         self.assertEqual(self.decoded(transcoder), {"gpu": len(self.segments)}, status["decoding"])
         self.assertEqual(transcoder.metric("millrace_transcoder_engine_restarts_total", reason="forbidden_call"), 0)
         self.assertEqual(transcoder.metric("millrace_transcoder_engine_restarts_total", reason="device"), 0)

@@ -30,7 +30,7 @@ Result<av::BufferPtr> open_cuda_device() {
 }
 
 void keep_driver_libraries() {
-    for (const char* name : {"libcuda.so.1", "libnvcuvid.so.1"})
+    for (const char* name : {"libcuda.so.1", "libnvcuvid.so.1", "libnvidia-encode.so.1"})
         dlopen(name, RTLD_LAZY);  // never closed
 }
 

@@ -14,8 +14,8 @@ namespace millrace::media {
 // unsupported: no driver; device: the driver does not give us the GPU.
 [[nodiscard]] Result<av::BufferPtr> open_cuda_device();
 
-// FFmpeg closes the decoder's library with each decoder and opens it for the next one. This keeps
-// both libraries of the driver in the process, where they are found by name without a file.
+// FFmpeg closes the decoder's and the encoder's library with each of them and opens it for the next one. This keeps
+// the libraries of the driver in the process, where they are found by name without a file.
 void keep_driver_libraries();
 
 // A pool of surfaces of that size; `format` as it would be in system memory.

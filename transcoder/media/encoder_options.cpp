@@ -4,6 +4,8 @@
 #include <array>
 #include <string>
 
+#include "common/domain/presets.h"
+
 namespace millrace::media {
 namespace {
 
@@ -40,7 +42,7 @@ bool has_avx512() {
 }
 
 std::string preset_of(const RenditionSpec& spec) {
-    return spec.preset.empty() ? "veryfast" : spec.preset;
+    return std::string(preset_or_default(spec.preset).cpu);
 }
 
 const Speed& speed_of(const RenditionSpec& spec) {
@@ -130,6 +132,25 @@ void set_x264(const EncoderSettings& settings, AVCodecContext& context, av::Opti
         context.max_b_frames = 0;
 }
 
+// The same for H.264 and HEVC. CQ is a quality with a ceiling; FFmpeg drops the buffer's size then.
+void set_nvenc(const EncoderSettings& settings, AVCodecContext& context, av::Options& options) {
+    const RenditionSpec& spec = *settings.spec;
+    options.set("preset", std::string(preset_or_default(spec.preset).gpu)).set("tune", "hq");
+    options.set("forced-idr", 1).set("no-scenecut", 1);
+    options.set("a53cc", settings.captions ? 1 : 0);
+    options.set("aud", settings.headers_apart ? 0 : 1);
+    if (is_constant_bitrate(spec))
+        options.set("rc", "cbr");
+    else
+        options.set("rc", "vbr").set("cq", crf_of(spec));
+    if (const char* profile = profile_name(spec.profile); profile != nullptr)
+        options.set("profile", profile);
+    else
+        options.set("profile", spec.codec == VideoCodec::h264 ? "high" : "main");
+    context.gop_size = spec.gop_ms == kGopIntra ? 0 : kKeyIntervalNever;
+    context.max_b_frames = 0;
+}
+
 void set_x265(const EncoderSettings& settings, AVCodecContext& context, av::Options& options) {
     const RenditionSpec& spec = *settings.spec;
     options.set("preset", preset_of(spec)).set("forced-idr", 1);
@@ -194,7 +215,7 @@ const char* encoder_name(VideoCodec codec) {
 void apply(const EncoderSettings& settings, AVCodecContext& context, av::Options& options) {
     context.width = settings.shape.size.width;
     context.height = settings.shape.size.height;
-    context.pix_fmt = settings.shape.format;
+    context.pix_fmt = settings.gpu != nullptr ? AV_PIX_FMT_CUDA : settings.shape.format;
     context.sample_aspect_ratio = {1, 1};
     context.thread_count = 1;
     if (settings.headers_apart)
@@ -202,6 +223,8 @@ void apply(const EncoderSettings& settings, AVCodecContext& context, av::Options
     set_time(context, settings.rate);
     set_colour(context, *settings.like);
     set_bitrate(context, *settings.spec);
+    if (settings.gpu != nullptr)
+        return set_nvenc(settings, context, options);
     switch (settings.spec->codec) {
         case VideoCodec::hevc:
             return set_x265(settings, context, options);

@@ -188,7 +188,10 @@ Result<av::FramePtr> grey_surface(AVBufferRef& device) {
     auto surfaces = make_cuda_surfaces(device, kPicture, AV_PIX_FMT_NV12);
     if (!surfaces)
         return surfaces.error();
-    return upload(*grey_nv12(), **surfaces);
+    auto surface = upload(*grey_nv12(), **surfaces);
+    if (surface)
+        (*surface)->pts = 0;
+    return surface;
 }
 
 Result<void> try_transfer(AVBufferRef& device) {
@@ -279,7 +282,10 @@ void probe_gpu(const GpuProbeListener& listener) {
     });
     attempt(GpuStageKind::scale, "scale_cuda", [&] { return try_scaling(*device); });
     for (const char* name : kEncoders)
-        attempt(GpuStageKind::encode, name, [&] { return try_encoder(name, device.get()); });
+        attempt(GpuStageKind::encode, name, [&]() -> Result<void> {
+            const auto surface = grey_surface(*device);
+            return surface ? try_encoder(name, **surface) : Result<void>(surface.error());
+        });
 }
 
 }  // namespace millrace::media

@@ -329,6 +329,9 @@ void Pipeline::settle_scaling(std::span<const std::unique_ptr<Rendition>> rendit
 
 StagesUsed Pipeline::stages_used() const {
     StagesUsed used = video_->stages_used();
+    used.encoded = encoded_.encoded;
+    used.encode_reason = encoded_.encode_reason;
+    used.uploads = encoded_.uploads;
     if (card_) {
         used.downloads += card_->downloads();
         used.scaled = card_->scaled();
@@ -402,6 +405,13 @@ void Pipeline::hand_out(Workshop::Done done) {
     report_.times.decode_us += finished.times.decode_us;
     report_.times.scale_us += finished.times.scale_us;
     report_.times.encode_us += finished.times.encode_us;
+    if (finished.encoded) {
+        encoded_.encoded.push_back(finished.encoded->by);
+        encoded_.uploads += finished.uploads;
+        if (!finished.encoded->on_gpu())
+            encoded_.encode_reason =
+                "rendition \"" + finished.report.name + "\": " + finished.encoded->reason;
+    }
     report_.renditions.push_back(finished.report);
     observer_.rendition_done(std::move(finished.report), std::move(finished.bytes));
 }
@@ -449,8 +459,6 @@ Result<TranscodeReport> Pipeline::finish() {
         MR_TRY(finish_without_video());
     } else {
         const Ticks end = video_->end();
-        if (request_.gpu)
-            observer_.stages_used(stages_used());
         SourceInfo& info = report_.source;
         info.frames = video_->frames();
         info.pixels = video_->pixels();
@@ -464,6 +472,8 @@ Result<TranscodeReport> Pipeline::finish() {
         }
         report_splices(*video_->first());
         MR_TRY(finish_renditions(end));
+        if (request_.gpu)
+            observer_.stages_used(stages_used());
     }
     leave(report_.seam, report_.renditions);
     if (audio_encoded_)

@@ -97,6 +97,7 @@ private:
     bool audio_encoded_ = false;  // by a rendition: the next segment's will want the tail
     bool announced_ = false;
     Findings findings_;
+    StagesUsed encoded_;  // of renditions that are through
     Progress progress_;
     TranscodeReport report_;
     std::unique_ptr<Workshop> workshop_;  // from the first picture on

@@ -41,11 +41,12 @@ RateControl::RateControl(const EncoderSettings& settings)
     : spec_(settings.spec),
       size_(settings.shape.size),
       rate_(told_rate(settings.rate)),
+      on_gpu_(settings.gpu != nullptr),
       before_(settings.before) {}
 
 bool RateControl::steers() const {
     const bool has_factor = spec_->codec == VideoCodec::h264 || spec_->codec == VideoCodec::hevc;
-    return has_factor && spec_->bitrate > 0 && spec_->quality <= 0;
+    return has_factor && !on_gpu_ && spec_->bitrate > 0 && spec_->quality <= 0;
 }
 
 std::optional<double> RateControl::known_factor() const {
@@ -83,11 +84,11 @@ void RateControl::set_up(Start start, AVCodecContext& context, av::Options& opti
         return;
     found_ = fill_found(before_, context.rc_buffer_size);
     bucket_.emplace(spec_->bitrate, context.rc_buffer_size, found_);
-    if (spec_->codec == VideoCodec::hevc)
+    if (!on_gpu_ && spec_->codec == VideoCodec::hevc)
         set_up_x265(context, options);
-    if (spec_->codec == VideoCodec::h264)
+    else if (!on_gpu_ && spec_->codec == VideoCodec::h264)
         set_up_x264(start, context, options);
-    if (spec_->codec == VideoCodec::vp9 || spec_->codec == VideoCodec::av1)
+    else
         context.rc_initial_buffer_occupancy = static_cast<int>(found_);
 }
 

@@ -8,7 +8,7 @@
 // - bitrate alone: the rate factor of libx264 and libx265 is steered (rate_steering.h), with a buffer;
 //   libx264's from picture to picture, libx265's from segment to segment, as FFmpeg 5.1 cannot tell
 //   it another one under way. Its own bitrate mode makes a session's first segment. Other encoders
-//   use their own bitrate mode, which starts cold with every segment.
+//   (NVENC's, too) use their own bitrate mode, which starts cold with every segment.
 // The buffer's fill is handed to all of them.
 //
 // Where the fill is not known, a segment with a known rate factor is assumed to find half a buffer,
@@ -62,6 +62,7 @@ private:
     const RenditionSpec* spec_;
     Size size_;
     Rational rate_;
+    bool on_gpu_;  // NVENC
     RateMemory before_;
     bool slack_ = false;
     double coarser_ = 0;      // a careful start, in factors

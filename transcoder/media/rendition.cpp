@@ -6,7 +6,9 @@
 #include "transcoder/media/caption_sei.h"
 #include "transcoder/media/codec_string.h"
 #include "transcoder/media/cpu_timer.h"
+#include "transcoder/media/cuda_device.h"
 #include "transcoder/media/decoding_times.h"
+#include "transcoder/media/gpu.h"
 #include "transcoder/media/parameter_sets.h"
 #include "transcoder/media/video_source.h"
 
@@ -47,6 +49,10 @@ Rendition::Rendition(const RenditionSpec& spec, std::uint32_t index, const Segme
     like_ = av::without_pixels(*facts_.like);
     facts_.like = like_.get();
     shape_ = {fit(spec_, facts_.display), pixel_format(spec_.chroma, spec_.color_depth)};
+    if (request.gpu)
+        encode_by_ = plan_encode(request.gpu->stages(), spec_, shape_.size);
+    if (encode_by_.on_gpu())
+        shape_.format = AV_PIX_FMT_NV12;
     const CopySource source{facts_.video, facts_.display, facts_.origin, facts_.like};
     if (may_be_copied(spec_, source))
         copy_.emplace(spec_, source);
@@ -66,15 +72,29 @@ Result<void> Rendition::open() {
 
 Result<void> Rendition::open_encoder() {
     const CpuTimer timer(times_.encode_us);
-    const av::FramePtr like = tags_for(*facts_.like, shape_.format);
+    if (!encode_by_.on_gpu())
+        return open_encoder(nullptr);
+    const auto opened = open_encoder(request_.gpu.get());
+    if (opened)
+        return {};
+    // Its encoder sessions are few on some cards, and other programs have theirs.
+    encode_by_ = {EncodedBy::refused, opened.error().message};
+    to_planes_.emplace(Shape{shape_.size, AV_PIX_FMT_YUV420P}, av::Orientation{});
+    return open_encoder(nullptr);
+}
+
+Result<void> Rendition::open_encoder(const Gpu* gpu) {
+    const Shape shape = to_planes_ ? to_planes_->shape() : shape_;
+    const av::FramePtr like = tags_for(*facts_.like, shape.format);
     auto encoder = VideoEncoder::open({.spec = &spec_,
-                                       .shape = shape_,
+                                       .shape = shape,
                                        .rate = rate_,
                                        .threads = request_.threads,
                                        .headers_apart = spec_.container == Container::mp4,
                                        .captions = spec_.data == DataStreams::pass,
                                        .like = like.get(),
-                                       .before = rate_memory(request_.seam, index_)});
+                                       .before = rate_memory(request_.seam, index_),
+                                       .gpu = gpu});
     if (!encoder)
         return encoder.error();
     encoder_ = std::move(*encoder);
@@ -107,11 +127,18 @@ Result<void> Rendition::open_muxer() {
 
 Result<void> Rendition::encode(const AVFrame& picture, Ticks at,
                                std::span<const std::uint8_t> captions) {
-    if (!captions.empty() && spec_.codec == VideoCodec::hevc)
+    if (!captions.empty() && spec_.codec == VideoCodec::hevc && !encode_by_.on_gpu())
         sei_[at] = hevc_caption_sei(captions);
     {
         const CpuTimer timer(times_.encode_us);
-        MR_TRY(encoder_->send(picture, at, {keys_.is_key(at), captions}));
+        if (to_planes_) {
+            const auto planes = for_the_cpu(picture);
+            if (!planes)
+                return planes.error();
+            MR_TRY(encoder_->send(**planes, at, {keys_.is_key(at), captions}));
+        } else {
+            MR_TRY(encoder_->send(picture, at, {keys_.is_key(at), captions}));
+        }
     }
     while (true) {
         const auto pulled = mux_encoded();
@@ -120,6 +147,14 @@ Result<void> Rendition::encode(const AVFrame& picture, Ticks at,
         if (*pulled != av::Pull::ready)
             return {};
     }
+}
+
+// A picture that was made for the card's encoder.
+Result<av::FramePtr> Rendition::for_the_cpu(const AVFrame& picture) {
+    if (picture.format != AV_PIX_FMT_CUDA)
+        return to_planes_->apply(picture);
+    const auto here = download(picture);
+    return here ? to_planes_->apply(**here) : Result<av::FramePtr>(here.error());
 }
 
 // Moves one packet from the encoder to the muxer.
@@ -292,8 +327,13 @@ Result<Rendition::Finished> Rendition::finish(Ending ending,
         written = std::move(*finished);
     }
     RenditionReport done = report(end, written);
-    return Finished{std::move(done), std::move(written.bytes), times_,
-                    captions_lost_,  audio_.encoded(),         audio_.recoded()};
+    Finished finished{std::move(done),  std::move(written.bytes), times_, captions_lost_,
+                      audio_.encoded(), audio_.recoded(),         {},     0};
+    if (encoder_ && request_.gpu) {
+        finished.encoded = encode_by_;
+        finished.uploads = encoder_->uploads();
+    }
+    return finished;
 }
 
 RenditionReport Rendition::report(Ticks end, const Muxer::Written& written) const {

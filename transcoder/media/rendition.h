@@ -44,6 +44,8 @@ public:
         std::size_t captions_lost = 0;  // pairs that found no place when it was decoded once more
         bool audio_encoded = false;     // its sound is not the source's own packets
         bool audio_recoded = false;     // it could not be carried over and was encoded as AAC
+        std::optional<EncodeChoice> encoded;  // of pictures of its own, where there is a GPU
+        std::int64_t uploads = 0;
     };
     struct Ending {
         Ticks segment = 0;           // end of the segment
@@ -81,6 +83,8 @@ public:
 
 private:
     [[nodiscard]] Result<void> open_encoder();
+    [[nodiscard]] Result<void> open_encoder(const Gpu* gpu);
+    [[nodiscard]] Result<av::FramePtr> for_the_cpu(const AVFrame& picture);
     [[nodiscard]] Result<void> open_muxer();
     [[nodiscard]] Result<void> encode_after_all(Ending& ending,
                                                 const std::function<Result<void>()>& pulse);
@@ -105,6 +109,8 @@ private:
     const TranscodeRequest& request_;
     StageTimes times_;
     Shape shape_;
+    EncodeChoice encode_by_;           // of a segment with a GPU
+    std::optional<Scaler> to_planes_;  // where the card refused and the CPU encodes
     NominalRate rate_;
     Ticks first_;
     Ticks mp4_origin_ = 0;

@@ -24,7 +24,8 @@ Result<std::unique_ptr<VideoEncoder>> VideoEncoder::open(const EncoderSettings& 
 
 Result<void> VideoEncoder::open_context(RateControl::Start start) {
     const RenditionSpec& spec = *settings_.spec;
-    const char* name = encoder_name(spec.codec);
+    const char* name =
+        settings_.gpu != nullptr ? gpu_encoder_name(spec.codec) : encoder_name(spec.codec);
     const AVCodec* codec = name == nullptr ? nullptr : avcodec_find_encoder_by_name(name);
     if (codec == nullptr)
         return error(ErrorKind::unsupported, "this machine's FFmpeg has no encoder for " +
@@ -33,6 +34,17 @@ Result<void> VideoEncoder::open_context(RateControl::Start start) {
     MR_CHECK(context != nullptr, "out of memory");
     av::Options options;
     apply(settings_, *context, options);
+    if (settings_.gpu != nullptr) {
+        if (surfaces_ == nullptr) {
+            auto made =
+                make_cuda_surfaces(settings_.gpu->device(), settings_.shape.size, AV_PIX_FMT_NV12);
+            if (!made)
+                return made.error();
+            surfaces_ = std::move(*made);
+        }
+        context->hw_frames_ctx = av_buffer_ref(surfaces_.get());
+        MR_CHECK(context->hw_frames_ctx != nullptr, "out of memory");
+    }
     control_.set_up(start, *context, options);
     if (const int rc = avcodec_open2(context.get(), codec, options.address()); rc < 0)
         return av::error(ErrorKind::unsupported,
@@ -44,9 +56,26 @@ Result<void> VideoEncoder::open_context(RateControl::Start start) {
     return {};
 }
 
+Result<av::FramePtr> VideoEncoder::where_it_encodes(const AVFrame& picture) {
+    if (settings_.gpu == nullptr || picture.format == AV_PIX_FMT_CUDA)
+        return av::share(picture);
+    ++uploads_;
+    return upload(picture, *surfaces_);
+}
+
+Error VideoEncoder::failure(const char* operation, int rc) const {
+    return settings_.gpu != nullptr
+               ? error(ErrorKind::device,
+                       "encoding on the GPU: " + std::string(operation) + ": " + av::words(rc))
+               : av::error(ErrorKind::internal, operation, rc);
+}
+
 Result<void> VideoEncoder::send(const AVFrame& picture, Ticks at, Kind kind) {
     MR_CHECK(times_.empty() || at > times_.back(), "pictures must come in order");
-    av::FramePtr frame = av::share(picture);
+    auto there = where_it_encodes(picture);
+    if (!there)
+        return there.error();
+    const av::FramePtr frame = std::move(*there);
     frame->pts = counts_ ? frames_ : at;
     frame->pkt_dts = AV_NOPTS_VALUE;
     frame->pict_type = kind.key ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
@@ -57,8 +86,7 @@ Result<void> VideoEncoder::send(const AVFrame& picture, Ticks at, Kind kind) {
     if (packets_ == 0 && control_.may_overspend())
         beginning_.push_back(av::share(*frame));
     const int rc = avcodec_send_frame(context_.get(), frame.get());
-    return rc < 0 ? Result<void>(av::error(ErrorKind::internal, "avcodec_send_frame", rc))
-                  : Result<void>();
+    return rc < 0 ? Result<void>(failure("avcodec_send_frame", rc)) : Result<void>();
 }
 
 void VideoEncoder::drain() {
@@ -69,7 +97,7 @@ void VideoEncoder::drain() {
 // In pictures. FFmpeg 5.1 does not say it of libx265, whose presets all have pyramids of B-frames.
 std::int64_t VideoEncoder::reorder() const {
     constexpr int kX265Reorder = 2;
-    const bool x265 = context_->codec_id == AV_CODEC_ID_HEVC;
+    const bool x265 = settings_.gpu == nullptr && context_->codec_id == AV_CODEC_ID_HEVC;
     return std::max(context_->has_b_frames, x265 ? kX265Reorder : 0);
 }
 
@@ -116,7 +144,7 @@ Result<av::Pull> VideoEncoder::receive(AVPacket& packet) {
     if (rc == AVERROR_EOF)
         return av::Pull::drained;
     if (rc < 0)
-        return av::error(ErrorKind::internal, "avcodec_receive_packet", rc);
+        return failure("avcodec_receive_packet", rc);
     if (const auto put = put_times(packet); !put)
         return put.error();
     control_.encoded(*context_, packet);
@@ -152,9 +180,8 @@ av::FramePtr grey_picture(Size size) {
 
 // Opening is not enough: what counts is a packet. And SVT-AV1 1.4 waits for ever in its destructor
 // when it is closed before it was drained.
-static Result<void> encode_one_picture(AVCodecContext& context) {
-    const av::FramePtr frame = grey_picture({context.width, context.height});
-    int rc = avcodec_send_frame(&context, frame.get());
+static Result<void> encode_one_picture(AVCodecContext& context, const AVFrame& frame) {
+    int rc = avcodec_send_frame(&context, &frame);
     if (rc >= 0)
         rc = avcodec_send_frame(&context, nullptr);
     const av::PacketPtr packet = av::make_packet();
@@ -168,28 +195,31 @@ static Result<void> encode_one_picture(AVCodecContext& context) {
     return {};
 }
 
-Result<void> try_encoder(const char* name, AVBufferRef* gpu) {
+Result<void> try_encoder(const char* name, const AVFrame& picture) {
     av::set_up_logging();
     const AVCodec* codec = avcodec_find_encoder_by_name(name);
     if (codec == nullptr)
         return error(ErrorKind::unsupported, "not in this FFmpeg");
     av::CodecPtr context(avcodec_alloc_context3(codec));
     MR_CHECK(context != nullptr, "out of memory");
-    // NVENC wants more than 145x49 pixels, and the others are quicker with less.
-    const bool nvenc = std::string_view(name).ends_with("nvenc");
-    context->width = nvenc ? 256 : 64;
-    context->height = nvenc ? 144 : 64;
+    context->width = picture.width;
+    context->height = picture.height;
     context->time_base = {1, 25};
     context->framerate = {25, 1};
-    context->pix_fmt = AV_PIX_FMT_YUV420P;
-    if (gpu != nullptr)
-        context->hw_device_ctx = av_buffer_ref(gpu);
+    context->pix_fmt = static_cast<AVPixelFormat>(picture.format);
+    if (picture.hw_frames_ctx != nullptr)
+        context->hw_frames_ctx = av_buffer_ref(picture.hw_frames_ctx);
     av::Options quiet;
     if (std::string_view(name) == "libx265")
         quiet.set("x265-params", "log-level=none");
     if (const int rc = avcodec_open2(context.get(), codec, quiet.address()); rc < 0)
         return av::error(ErrorKind::unsupported, "opening it", rc);
-    return encode_one_picture(*context);
+    return encode_one_picture(*context, picture);
+}
+
+Result<void> try_encoder(const char* name) {
+    constexpr Size kSmall{64, 64};
+    return try_encoder(name, *grey_picture(kSmall));
 }
 
 }  // namespace millrace::media

@@ -10,6 +10,9 @@
 // so that rate control and headers see a clean rate whatever the source's rounding; at uneven rates
 // it sees the ticks.
 //
+// On a GPU (EncoderSettings::gpu) pictures may come as surfaces of the card or in NV12, which is copied there. A card
+// that does not begin is `unsupported` from open(); one that fails later is `device`.
+//
 // Thread: its owner's.
 
 #include <optional>
@@ -38,6 +41,8 @@ public:
 
     [[nodiscard]] const AVCodecContext& context() const { return *context_; }
     [[nodiscard]] std::int64_t frames() const { return frames_; }
+    // Pictures that crossed the bus to the card.
+    [[nodiscard]] std::int64_t uploads() const { return uploads_; }
     // How far decoding runs ahead of showing at a constant rate; nothing at uneven times.
     [[nodiscard]] std::optional<Ticks> delay() const;
     // Of the pictures sent, in order.
@@ -49,6 +54,8 @@ private:
     explicit VideoEncoder(const EncoderSettings& settings);
     [[nodiscard]] Result<void> open_context(RateControl::Start start);
     [[nodiscard]] Result<void> begin_again();
+    [[nodiscard]] Result<av::FramePtr> where_it_encodes(const AVFrame& picture);
+    [[nodiscard]] Error failure(const char* operation, int rc) const;
     [[nodiscard]] Result<void> put_times(AVPacket& packet);
     [[nodiscard]] std::int64_t reorder() const;
     [[nodiscard]] Ticks decoded_at(std::int64_t packet) const;
@@ -57,12 +64,14 @@ private:
     av::FramePtr like_;                    // settings_.like's; until the first packet
     std::vector<av::FramePtr> beginning_;  // pictures until the first packet, if it may overspend
     RateControl control_;
+    av::BufferPtr surfaces_;  // of the card, for pictures that come in system memory
     av::CodecPtr context_;
     bool counts_;     // time base is one frame
     Ticks step_ = 1;  // a frame at the nominal rate
     std::vector<Ticks> times_;
     std::int64_t frames_ = 0;
     std::int64_t packets_ = 0;
+    std::int64_t uploads_ = 0;
     bool draining_ = false;
 };
 
@@ -70,7 +79,9 @@ private:
 [[nodiscard]] av::FramePtr grey_picture(Size size);
 
 // Opens an encoder of that name with small settings and makes a picture: an encoder that is
-// compiled in may still not work (no driver, no device). Says why. On that GPU, if one is given.
-[[nodiscard]] Result<void> try_encoder(const char* name, AVBufferRef* gpu = nullptr);
+// compiled in may still not work (no driver, no device). Says why.
+[[nodiscard]] Result<void> try_encoder(const char* name);
+// The same of a surface of a card.
+[[nodiscard]] Result<void> try_encoder(const char* name, const AVFrame& surface);
 
 }  // namespace millrace::media

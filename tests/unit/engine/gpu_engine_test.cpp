@@ -15,7 +15,8 @@ using namespace std::chrono_literals;
 // The environment of engines that are started in its life.
 struct FakeDriver {
     explicit FakeDriver(const char* fault = "") {
-        setenv("LD_LIBRARY_PATH", MILLRACE_FAKE_DRIVER ":" MILLRACE_FAKE_NVDEC, 1);
+        setenv("LD_LIBRARY_PATH",
+               MILLRACE_FAKE_DRIVER ":" MILLRACE_FAKE_NVDEC ":" MILLRACE_FAKE_NVENC, 1);
         setenv("CUDA_FAKE", fault, 1);
     }
     ~FakeDriver() {
@@ -49,7 +50,7 @@ struct Bench {
                           reason = why;
                       },
                   .on_walls = [this](const EngineWalls& found) { walls = found; },
-                  .on_stages = [this](const EngineStages& found) { stages = found; }},
+                  .on_stages = [this](const StagesUsed& found) { stages = found; }},
                  MILLRACE_ENGINE_UNDER_TEST, gpu, opens_within) {}
 
     bool wait_for(const std::function<bool()>& condition) {
@@ -58,7 +59,7 @@ struct Bench {
     bool wait_for_ready(int times = 1) {
         return wait_for([&] { return ready == times; });
     }
-    void run(std::vector<GpuDecoder> decoders) {
+    void run(std::vector<GpuAbility> decoders) {
         finished.reset();
         failed.reset();
         stages.reset();
@@ -66,14 +67,21 @@ struct Bench {
         EngineTask task;
         RenditionSpec spec;
         spec.name = "small";
-        spec.width = 96;
-        spec.height = 54;
+        spec.width = size.width;
+        spec.height = size.height;
         task.ladder = {spec};
         task.gpu = std::move(decoders);
         engine.begin(task);
         engine.feed(make_payload(pool, source()));
         engine.end_input();
         REQUIRE(wait_for([this] { return finished || failed; }));
+    }
+    // What was used, less who encoded.
+    [[nodiscard]] StagesUsed decoding() const {
+        StagesUsed less = stages.value_or(StagesUsed{});
+        less.encoded.clear();
+        less.encode_reason.clear();
+        return less;
     }
     static const std::vector<std::uint8_t>& source() {
         static const std::vector<std::uint8_t> bytes = test::clip(
@@ -84,6 +92,7 @@ struct Bench {
         return bytes;
     }
 
+    Size size{96, 54};  // of the rendition
     std::shared_ptr<BlockPool> pool = std::make_shared<BlockPool>();
     Loop loop;
     std::vector<Sha256> hashes;
@@ -91,14 +100,18 @@ struct Bench {
     std::optional<Error> failed;
     std::optional<EngineDeath> death;
     std::optional<EngineWalls> walls;
-    std::optional<EngineStages> stages;
+    std::optional<StagesUsed> stages;
     std::string reason;
     int ready = 0;
     int lost = 0;
     EngineProcess engine;
 };
 
-const std::vector<GpuDecoder> kVp9{{"vp9", true, ""}};
+const std::vector<GpuAbility> kVp9{{GpuAbilityKind::decode, "vp9", true, ""}};
+
+StagesUsed decoded_there(std::int64_t scaled = 0) {
+    return {.decoded = DecodedBy::gpu, .scaled = scaled, .downloads = 25};
+}
 
 }  // namespace
 
@@ -115,7 +128,7 @@ TEST_CASE("an engine with a GPU decodes on it behind its walls, segment after se
     for (int segment = 0; segment < 3; ++segment) {
         bench.run(kVp9);
         REQUIRE(bench.finished);
-        CHECK(bench.stages == EngineStages{DecodedBy::gpu, "", 25});
+        CHECK(bench.decoding() == decoded_there());
         CHECK((before.empty() || before == bench.hashes));
         before = bench.hashes;
     }
@@ -130,10 +143,46 @@ TEST_CASE("an engine with a GPU decodes on it behind its walls, segment after se
         CHECK(plain.hashes == before);
         CHECK_FALSE(plain.walls->driver);
     }
-    SECTION("what it is told not to leave to the GPU it does not") {
-        bench.run({{"vp9", false, "other pictures"}});
-        CHECK(bench.stages == EngineStages{DecodedBy::codec, "vp9: other pictures", 0});
+    SECTION("it scales there, too, with a kernel that was loaded before the walls") {
+        const std::vector<GpuAbility> both{kVp9.front(),
+                                           {GpuAbilityKind::scale, "kernel", true, ""}};
+        for (int segment = 0; segment < 2; ++segment) {
+            bench.run(both);
+            REQUIRE(bench.finished);
+            CHECK((bench.decoding() == decoded_there(25) ||
+                   bench.decoding() == decoded_there()));  // no toolkit
+        }
+        CHECK(bench.engine.restarts() == 0);
     }
+    SECTION("what it is told not to leave to the GPU it does not") {
+        bench.run({{GpuAbilityKind::decode, "vp9", false, "other pictures"}});
+        CHECK(bench.decoding() ==
+              StagesUsed{.decoded = DecodedBy::codec, .decode_reason = "vp9: other pictures"});
+    }
+}
+
+TEST_CASE("an engine encodes on its GPU behind its walls, or is told that its encoders are taken",
+          "[engine][gpu]") {
+    if (std::string_view(MILLRACE_FAKE_NVENC).empty()) {
+        WARN("SKIPPED: this build has no stand-in for NVENC");
+        return;
+    }
+    const std::vector<GpuAbility> both{kVp9.front(),
+                                       {GpuAbilityKind::encode, "h264_nvenc", true, ""}};
+    const bool taken = GENERATE(false, true);
+    const FakeDriver driver(taken ? "taken-later" : "");
+    Bench bench(kGpu);
+    bench.size = {160, 96};
+    REQUIRE(bench.wait_for_ready());
+    for (int segment = 0; segment < 3; ++segment) {
+        bench.run(both);
+        REQUIRE(bench.finished);
+        REQUIRE(bench.stages);
+        CHECK(bench.stages->encoded == std::vector{taken ? EncodedBy::refused : EncodedBy::gpu});
+        CHECK(bench.stages->uploads == (taken ? 0 : 25));
+        CHECK(bench.finished->renditions.front().frames == 25);
+    }
+    CHECK(bench.engine.restarts() == 0);
 }
 
 TEST_CASE("an engine whose GPU fails says so and is replaced", "[engine][gpu]") {
@@ -186,7 +235,7 @@ TEST_CASE("an engine that is moved is another process, and is said to be ready o
     REQUIRE(bench.wait_for_ready());
     CHECK(bench.engine.pid() != pid);
     bench.run(kVp9);
-    CHECK(bench.stages == EngineStages{DecodedBy::gpu, "", 25});
+    CHECK(bench.decoding() == decoded_there());
     CHECK(bench.ready == 1);
     CHECK(bench.lost == 0);
 }

@@ -5,21 +5,17 @@
 // CUDA_FAKE (fake_fault.h) from the fifth picture on: "dies" (the unit fails), "stalls" (nothing comes
 // back), "falls" (takes the process along).
 //
-// With each decoder it asks of the kernel what NVIDIA's driver does: one of its files opened anew, an
-// ioctl of its kind, an event to wait for.
+// With each decoder it asks of the kernel what NVIDIA's driver does (fake_kernel_calls.h).
 
 #include <algorithm>
 #include <csignal>
 #include <cstdint>
 #include <vector>
 
-#include <fcntl.h>
 #include <poll.h>
-#include <sys/eventfd.h>
-#include <sys/ioctl.h>
-#include <unistd.h>
 
 #include "tests/unit/gpu/fake_fault.h"
+#include "tests/unit/gpu/fake_kernel_calls.h"
 
 extern "C" {
 #include <libavcodec/avcodec.h>
@@ -71,18 +67,6 @@ void keep(Unit& unit, int index, const AVFrame& frame) {
             for (int plane = 1; plane < 3; ++plane)
                 chroma[static_cast<int>(kPitch) * y + 2 * x + plane - 1] =
                     frame.data[plane][y * frame.linesize[plane] + x];
-}
-
-void ask_the_kernel() {
-    const int file =
-        open("/dev/nvidiactl", O_RDWR | O_CLOEXEC);  // is not there, or is, or is refused
-    const int event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    pollfd waits{event, POLLIN, 0};
-    poll(&waits, 1, 0);
-    ioctl(event, _IOWR('F', 0x2b, std::uint64_t), nullptr);
-    for (const int opened : {file, event})
-        if (opened >= 0)
-            close(opened);
 }
 
 void fall() {

@@ -185,4 +185,14 @@ TEST_CASE("every preset opens every encoder", "[encoders]") {
     }
 }
 
+TEST_CASE("a preset may be named as NVENC does", "[encoders]") {
+    const auto source = test::clip({.audio = false});
+    RenditionSpec spec = test::quick("small", {96, 54});
+    const auto ours = test::transcoded(source, {.ladder = {spec}});
+    spec.preset = "p1";
+    const auto theirs = test::transcoded(source, {.ladder = {spec}});
+    REQUIRE(theirs.report);
+    CHECK(theirs.files == ours.files);
+}
+
 }  // namespace millrace::media
