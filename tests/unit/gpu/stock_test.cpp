@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include <nlohmann/json.hpp>
 
 #include "tests/support/catch.h"
@@ -69,11 +71,12 @@ TEST_CASE("a task may leave to its GPU what the trial found to work, with the re
     GpuRecord record = usable(1);
     record.trial.stages.push_back({GpuStageKind::decode, "av1", false, "no decoder"});
     allow(task, record);
-    REQUIRE(task.gpu.size() == 2);
-    CHECK(task.gpu[0].works);
-    CHECK(task.gpu[0].name == "h264");
-    CHECK_FALSE(task.gpu[1].works);
-    CHECK(task.gpu[1].reason == "no decoder");
+    const GpuAbility h264{GpuAbilityKind::decode, "h264", true, ""};
+    const GpuAbility av1{GpuAbilityKind::decode, "av1", false, "no decoder"};
+    CHECK(std::ranges::count(task.gpu, h264) == 1);
+    CHECK(std::ranges::count(task.gpu, av1) == 1);
+    CHECK(std::ranges::none_of(task.gpu, [](const auto& one) { return one.name == "left over"; }));
+    CHECK(std::ranges::none_of(task.gpu, [](const auto& one) { return one.name == "cuda"; }));
 }
 
 TEST_CASE("limits bind together, unless one that is ready has none", "[gpu][stock]") {
