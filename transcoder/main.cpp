@@ -38,7 +38,8 @@ int run_command(const TranscoderConfig& config) {
                 {config.receipt, config.expected, config.data_dir, config.json});
         case TranscoderCommand::bench:
             return millrace::transcoder::run_bench({config.ladder, config.inputs, config.json,
-                                                    config.limits, millrace::config::cpu_budget()});
+                                                    config.limits, millrace::config::cpu_budget(),
+                                                    config.gpus});
     }
     return millrace::config::kExitUsage;
 }

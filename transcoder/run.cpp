@@ -92,10 +92,9 @@ private:
             return code;
         if (const auto opened = open_data_dir(); !opened)
             return fail(config::kExitConfig, opened.error().message);
-        if (config_.slots_auto && !measure_slots()) {
-            stopped_ = true;
-            return config::kExitDone;
-        }
+        if (config_.slots_auto)
+            if (const int code = measure_slots(); code != config::kExitDone || stopped_)
+                return code;
         bound_slots_by_gpus();
         be_seen();
         metrics_.emplace(config::version());
@@ -113,31 +112,48 @@ private:
         return config::kExitDone;
     }
 
-    // False: a signal came meanwhile. What cannot be measured is guessed, and said.
-    [[nodiscard]] bool measure_slots() {
+    [[nodiscard]] bench::MachineFacts facts() const {
         bench::MachineFacts facts;
         facts.cpu = processor_name();
         facts.cores = config::cpu_budget();
         facts.version = config::version();
         facts.ffmpeg = media::ffmpeg_version();
         facts.sanitized = engine::kSanitized;
+        if (stock_.empty())
+            return facts;
+        if (const auto nvml = gpu::Nvml::open())
+            facts.driver = (*nvml)->driver();
+        for (const gpu::GpuRecord& record : gpu::ready_of(stock_))
+            facts.gpus.push_back(gpu::fingerprint(record));
+        return facts;
+    }
+
+    // A signal may come meanwhile (stopped_). A GPU that fails while it is measured ends the
+    // transcoder: at its next start the trial sees to it. Else what cannot be measured is guessed, and said.
+    [[nodiscard]] int measure_slots() {
+        const bench::MachineFacts machine = facts();
         BenchFile file(*data_dir_);
         const bench::CourseOptions course{*config::parse_ladder_option(config::kDefaultLadder),
-                                          config_.limits, facts.cores};
-        const auto measured = bench::auto_slots(facts, course, file);
+                                          config_.limits, machine.cores, gpu::ready_of(stock_)};
+        const auto measured = bench::auto_slots(machine, course, file);
         if (measured) {
             slots_ = measured->sessions;
             capacity_ = measured->capacity;
         } else if (measured.error().kind == ErrorKind::timeout) {
             log::info("main", "stopped while measuring");
-            return false;
+            stopped_ = true;
+        } else if (measured.error().kind == ErrorKind::device) {
+            return fail(config::kExitDevice, "--nvidia " + config_.gpus.text() +
+                                                 ": while it was measured how many sessions this "
+                                                 "machine carries: " +
+                                                 measured.error().message);
         } else {
             log::warn("bench", "not measured: half of the cores are advertised",
                       {{"problem", measured.error().message},
                        {"slots", std::to_string(slots_)},
                        {"remedy", "--max-sessions N"}});
         }
-        return true;
+        return config::kExitDone;
     }
 
     // A limit of --nvidia says what a card carries, whatever the machine around it might.

@@ -286,6 +286,11 @@ Command Table::bench() {
         {"input", "FILE", "segments to transcode; repeatable",
          "a clip of 1280x720 at 30/s, made here"},
         config.inputs, [](const std::string& text) -> Result<std::string> { return text; }));
+    command.flags.push_back(
+        gpus_flag({"nvidia", "all|0,1|0:18,1:15", "GPUs that the sessions have, as a transcoder's",
+                   "CPU only"},
+                  config.gpus));
+    command.flags.push_back(gpu_stages_flag(config.gpus));
     command.flags.push_back(toggle_flag({"json", "", "answer as JSON", ""}, config.json));
     add_limits(command.flags);
     add_log_flags(command.flags, config.log);

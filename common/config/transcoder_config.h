@@ -34,7 +34,7 @@ struct TranscoderConfig {
     std::vector<Secret> join_tokens;
     std::uint32_t slots = 1;  // --max-sessions; with auto what to fall back to
     bool slots_auto = true;   // to be measured
-    GpuSelection gpus;        // --nvidia; of transcode at most one
+    GpuSelection gpus;        // --nvidia; also of bench, and of transcode: at most one
     std::string name;
     std::map<std::string, std::string> labels;
     std::string data_dir;

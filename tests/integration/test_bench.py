@@ -11,7 +11,7 @@ from support.processes import run_to_end
 from support.wait import eventually
 
 OK, USAGE, BAD_INPUT, CONFIG = 0, 64, 65, 78
-FACTS = ("cpu", "cores", "driver", "version", "ffmpeg", "sanitized")
+FACTS = ("cpu", "cores", "driver", "gpus", "version", "ffmpeg", "sanitized")
 
 
 def bench(*arguments, within=120):

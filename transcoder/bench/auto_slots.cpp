@@ -19,6 +19,8 @@ public:
                   {{"sessions", std::to_string(step.sessions)},
                    {"p95", fmt::format("{:.2f}", verdict.all.p95)},
                    {"cpu", fmt::format("{:.0f}%", 100 * step.cpu_share)}});
+        for (const GpuLoad& load : step.gpus)
+            log::info("bench", in_words(load));
     }
 };
 

@@ -18,8 +18,8 @@ public:
     virtual void save(const std::string& text) = 0;
 };
 
-// Seconds: short segments of a clip made here, and few of them. timeout: a signal ended it; anything else: it could not
-// be measured, and why.
+// Seconds: short segments of a clip made here, and few of them. timeout: a signal ended it; device: a GPU failed
+// meanwhile; anything else: it could not be measured, and why.
 [[nodiscard]] Result<Measured> auto_slots(const MachineFacts& facts, const CourseOptions& course,
                                           Memory& memory);
 

@@ -8,8 +8,13 @@ namespace {
 using nlohmann::json;
 
 json facts_json(const MachineFacts& facts) {
-    return {{"cpu", facts.cpu},         {"cores", facts.cores},   {"driver", facts.driver},
-            {"version", facts.version}, {"ffmpeg", facts.ffmpeg}, {"sanitized", facts.sanitized}};
+    return {{"cpu", facts.cpu},
+            {"cores", facts.cores},
+            {"driver", facts.driver},
+            {"gpus", facts.gpus},
+            {"version", facts.version},
+            {"ffmpeg", facts.ffmpeg},
+            {"sanitized", facts.sanitized}};
 }
 
 // A whole number in that place, or nothing.

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/domain/capacity.h"
 
@@ -14,10 +15,11 @@ namespace millrace::bench {
 
 // What a measurement holds for: other hardware or software measures anew.
 struct MachineFacts {
-    std::string cpu;      // model
-    double cores = 0;     // that this process may use
-    std::string driver;   // of GPUs; empty: none
-    std::string version;  // ours
+    std::string cpu;                // model
+    double cores = 0;               // that this process may use
+    std::string driver;             // of GPUs; empty: none is used
+    std::vector<std::string> gpus;  // that sessions have, as gpu::fingerprint()
+    std::string version;            // ours
     std::string ffmpeg;
     bool sanitized = false;
     bool operator==(const MachineFacts&) const = default;

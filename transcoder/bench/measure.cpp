@@ -6,13 +6,11 @@
 #include <fstream>
 
 #include "transcoder/bench/search.h"
+#include "transcoder/gpu/gpu_watch.h"
 
 namespace millrace::bench {
 namespace {
 
-// The CPU is the limit when we use that much of what we may, or the machine has no more than that left.
-constexpr double kBusy = 0.7;
-constexpr double kIdleMin = 0.2;
 // Sessions' rates are rounded, and a stream's frames are not spread evenly over its seconds.
 constexpr double kRounding = 1.02;
 constexpr double kMemoryShare = 0.8;
@@ -20,37 +18,34 @@ constexpr double kMemoryShare = 0.8;
 std::uint32_t guess(const Lone& lone, double cores) {
     const double cpu =
         to_seconds(lone.cpu) / to_seconds(lone.duration);  // cores that a session takes
-    const double fit = cores * kP95Max / std::max(cpu, 1e-3);
+    double fit = cores * kP95Max / std::max(cpu, 1e-3);
+    // As busy as the one session made its GPU's decoder, in its own time and not in real time.
+    const double speed = to_seconds(lone.duration) / std::max(to_seconds(lone.wall), 1e-3);
+    for (const GpuLoad& load : lone.gpus)
+        if (load.sessions > 0 && load.decoder.value_or(0) > 0)
+            fit = std::min(fit,
+                           kUsedUp * speed / *load.decoder * static_cast<double>(lone.gpus.size()));
     return static_cast<std::uint32_t>(std::clamp(fit, 1.0, static_cast<double>(kSlotsMax)));
 }
 
-Bound bound_of(const Finding& finding, const Search& search, bool memory_is_least) {
+Binding bound_of(const Finding& finding, const Search& search, Bound of_ceiling) {
     if (search.at_max())
-        return memory_is_least ? Bound::memory : Bound::limit;
+        return {of_ceiling, {}, 0};
     // The step that failed tells what was short.
     for (auto step = finding.steps.rbegin(); step != finding.steps.rend(); ++step)
-        if (step->sessions > finding.sessions) {
-            const bool used_up = step->cpu_share >= kBusy || step->idle_share <= kIdleMin;
-            return used_up ? Bound::cpu : Bound::one_thread;
-        }
-    return Bound::cpu;
+        if (step->sessions > finding.sessions)
+            return what_was_short(*step);
+    return {};
+}
+
+// What the driver tells while sessions have GPUs; else nothing, and nobody is asked.
+std::optional<gpu::Watch> watch_over(const gpu::Stock& gpus) {
+    return gpus.empty()
+               ? std::nullopt
+               : std::optional<gpu::Watch>(std::in_place, gpu::Nvml::open(), Course::kReadEvery);
 }
 
 }  // namespace
-
-std::string_view to_string(Bound bound) {
-    switch (bound) {
-        case Bound::cpu:
-            return "cpu";
-        case Bound::one_thread:
-            return "one_thread";
-        case Bound::memory:
-            return "memory";
-        case Bound::limit:
-            return "limit";
-    }
-    return "";
-}
 
 Capacity Finding::capacity() const {
     const double video = to_seconds(lone.duration);
@@ -82,7 +77,9 @@ const Step* Finding::best() const {
 
 Result<Finding> measure(Clip clip, MeasureOptions options, Watcher& watcher) {
     Loop loop;
-    Course course(loop, std::move(clip), options.course);
+    const std::optional<gpu::Watch> watch = watch_over(options.course.gpus);
+    Course course(loop, std::move(clip), options.course,
+                  [&watch] { return watch ? watch->latest() : std::vector<gpu::Reading>(); });
     loop.on_signal({SIGINT, SIGTERM}, [&course](int) { course.stop(); });
     Finding finding;
     auto lone = course.lone();
@@ -91,11 +88,11 @@ Result<Finding> measure(Clip clip, MeasureOptions options, Watcher& watcher) {
     finding.lone = *lone;
     watcher.measured_alone(finding.lone);
 
-    std::uint32_t most = options.sessions_max;
-    if (options.memory > 0 && lone->memory > 0)
-        most = static_cast<std::uint32_t>(
-            std::clamp<std::uint64_t>(options.memory / lone->memory, 1, most));
-    Search search(guess(finding.lone, options.course.cores), most);
+    const bool bounded = options.memory > 0 && lone->memory > 0;
+    const Ceiling ceiling = least(
+        options.sessions_max, bounded ? std::optional(options.memory / lone->memory) : std::nullopt,
+        options.course.gpus.empty() ? std::nullopt : gpu::sessions_max(options.course.gpus));
+    Search search(guess(finding.lone, options.course.cores), ceiling.sessions);
     while (const auto sessions = search.next()) {
         auto step = course.run(
             *sessions, options.rounds,
@@ -108,7 +105,7 @@ Result<Finding> measure(Clip clip, MeasureOptions options, Watcher& watcher) {
         search.told(verdict.holds);
     }
     finding.sessions = search.best();
-    finding.bound = bound_of(finding, search, most < options.sessions_max);
+    finding.binding = bound_of(finding, search, ceiling.bound);
     return finding;
 }
 

@@ -7,22 +7,14 @@
 #include <string>
 #include <vector>
 
+#include "transcoder/bench/bound.h"
 #include "transcoder/bench/course.h"
 
 namespace millrace::bench {
 
-// What kept it from being more.
-enum class Bound : std::uint8_t {
-    cpu,         // the cores are used up
-    one_thread,  // cores are idle: a session's slowest stage is one thread, and it is too slow
-    memory,      // another engine might not have room
-    limit,       // as many as a transcoder may have
-};
-[[nodiscard]] std::string_view to_string(Bound bound);
-
 struct Finding {
     std::uint32_t sessions = 0;  // 0: not even one
-    Bound bound = Bound::cpu;
+    Binding binding;             // what kept it from being more
     Lone lone;
     std::vector<Step> steps;  // in the order they were tried
 
@@ -49,6 +41,7 @@ public:
     virtual void step_done(const Step&, const Verdict&) {}
 };
 
+// device: a GPU failed or fell away meanwhile, and there is no number.
 [[nodiscard]] Result<Finding> measure(Clip clip, MeasureOptions options, Watcher& watcher);
 
 // Bytes that engines may take of this machine now: most of what is free, and no more than the control group has left.

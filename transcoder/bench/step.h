@@ -4,11 +4,14 @@
 //
 // Thread: any.
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
 
 #include "common/base/time.h"
+#include "common/domain/stages_used.h"
+#include "transcoder/bench/gpu_load.h"
 
 namespace millrace::bench {
 
@@ -21,9 +24,14 @@ struct Served {
 struct Step {
     std::uint32_t sessions = 0;
     std::vector<std::vector<Served>> served;  // by session
-    bool given_up = false;  // a counted segment was late: nobody waited for the rest
-    double cpu_share = 0;   // of the cores this process may use, by its engines, 0..1
-    double idle_share = 0;  // of the machine's cores, whoever else uses them, 0..1
+    // A counted segment was late, or a GPU's memory full: nobody waited for the rest.
+    bool given_up = false;
+    double cpu_share = 0;       // of the cores this process may use, by its engines, 0..1
+    double idle_share = 0;      // of the machine's cores, whoever else uses them, 0..1
+    std::vector<GpuLoad> gpus;  // of those that sessions had; empty: none
+    // Of sessions with a GPU, warm-up too: segments by who decoded, renditions by who encoded.
+    std::array<std::uint64_t, kDecodedBy.size()> decoded{};
+    std::array<std::uint64_t, kEncodedBy.size()> encoded{};
 };
 
 // Parts of a segment's own duration.

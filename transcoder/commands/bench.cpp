@@ -1,6 +1,7 @@
 #include "transcoder/commands/bench.h"
 
 #include <cstdio>
+#include <utility>
 
 #include <unistd.h>
 
@@ -8,6 +9,7 @@
 #include "transcoder/bench/machine_lock.h"
 #include "transcoder/bench/measure.h"
 #include "transcoder/bench/report.h"
+#include "transcoder/gpu/gpu_stock.h"
 
 namespace millrace::transcoder {
 namespace {
@@ -69,6 +71,21 @@ int fail(const Error& problem) {
     }
 }
 
+// Tried first, as by a transcoder; what cannot be used is told and left out.
+Result<gpu::Stock> take_gpus(const BenchOptions& options) {
+    if (options.gpus.none())
+        return gpu::Stock();
+    auto stock = gpu::take_stock(options.gpus);
+    if (!stock)
+        return error(ErrorKind::device,
+                     "--nvidia " + options.gpus.text() + ": " + stock.error().message);
+    for (const gpu::GpuRecord& record : *stock)
+        if (record.state != gpu::GpuState::ready)
+            std::fprintf(stderr, "%s cannot be used: %s\n", gpu::in_words(record.gpu).c_str(),
+                         record.reason.c_str());
+    return gpu::ready_of(*stock);
+}
+
 }  // namespace
 
 int run_bench(const BenchOptions& options) {
@@ -76,16 +93,20 @@ int run_bench(const BenchOptions& options) {
                                        : bench::load_clip(options.inputs, options.limits);
     if (!clip)
         return fail(clip.error());
+    auto gpus = take_gpus(options);
+    if (!gpus)
+        return fail(gpus.error());
     const auto lock = bench::MachineLock::take([] {
         std::fprintf(stderr, "another transcoder of this machine measures: waiting for it\n");
     });
     Screen screen(options.json);
-    const auto found = bench::measure(std::move(*clip),
-                                      {{options.ladder, options.limits, options.cores},
-                                       kRounds,
-                                       kSlotsMax,
-                                       bench::memory_for_engines()},
-                                      screen);
+    const auto found =
+        bench::measure(std::move(*clip),
+                       {{options.ladder, options.limits, options.cores, std::move(*gpus)},
+                        kRounds,
+                        kSlotsMax,
+                        bench::memory_for_engines()},
+                       screen);
     screen.wipe();
     if (!found)
         return fail(found.error());

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "common/config/gpu_selection.h"
 #include "common/domain/rendition.h"
 #include "common/domain/segment_limits.h"
 
@@ -17,9 +18,11 @@ struct BenchOptions {
     bool json = false;
     SegmentLimits limits;
     double cores = 1;  // that this process may use
+    config::GpuSelection gpus;
 };
 
-// An exit code of contract.md: 0; 65 the input cannot be used; 75 not even one session.
+// An exit code of contract.md: 0; 65 the input cannot be used; 75 not even one session, or no GPU of
+// those that are asked for, or one that failed.
 [[nodiscard]] int run_bench(const BenchOptions& options);
 
 }  // namespace millrace::transcoder

@@ -1,6 +1,7 @@
 #include "transcoder/gpu/gpu_stock.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace millrace::gpu {
@@ -17,6 +18,26 @@ GpuRecord record_of(Chosen gpu, Trial trial) {
     const std::string reason = trial.reason();
     const GpuState state = reason.empty() ? GpuState::ready : GpuState::unusable;
     return {std::move(gpu), std::move(trial), state, reason, {}};
+}
+
+std::string fingerprint(const GpuRecord& record) {
+    std::string text = record.gpu.uuid;
+    if (record.gpu.sessions_max)
+        text += ":" + std::to_string(*record.gpu.sessions_max);
+    const char* before = " ";
+    for (const media::GpuStage& stage : record.trial.stages)
+        if (stage.works) {
+            text += before + std::string(media::to_string(stage.kind)) + " " + stage.name;
+            before = ", ";
+        }
+    return text;
+}
+
+Stock ready_of(const Stock& stock) {
+    Stock ready;
+    std::ranges::copy_if(stock, std::back_inserter(ready),
+                         [](const GpuRecord& record) { return record.state == GpuState::ready; });
+    return ready;
 }
 
 std::optional<std::uint32_t> sessions_max(const Stock& stock) {

@@ -45,6 +45,10 @@ using Stock = std::vector<GpuRecord>;
 [[nodiscard]] GpuRecord record_of(Chosen gpu, Trial trial);
 // Without the stages that are not allowed.
 [[nodiscard]] Trial restricted(Trial trial, const config::GpuStagesAllowed& allowed);
+// What was measured with this GPU holds for: "GPU-8f1c...:18 decode h264, encode h264_nvenc".
+[[nodiscard]] std::string fingerprint(const GpuRecord& record);
+// The ready ones, in order.
+[[nodiscard]] Stock ready_of(const Stock& stock);
 // Sessions that the ready ones have room for; none: one of them has no limit.
 [[nodiscard]] std::optional<std::uint32_t> sessions_max(const Stock& stock);
 // The task may leave to this GPU, which its engine has, what the trial found to work. The daemon's way and bench's.

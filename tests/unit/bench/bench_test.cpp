@@ -95,13 +95,15 @@ TEST_CASE("people get a picture, a table and the bound", "[bench]") {
     const std::string line = step_line(finding.steps[0], judge(finding.steps[0]));
     CHECK_THAT(line, Contains("2 sessions") && Contains("████") && Contains("p95 0.80") &&
                          Contains("holds"));
-    finding.bound = Bound::memory;
+    finding.binding.bound = Bound::memory;
     const std::string text = table(finding);
     CHECK_THAT(text, Contains("2 sessions in real time, bound by memory: an engine takes 64 MiB") &&
                          Contains("decode 25 %") && Contains("p99"));
     CHECK_THAT(table(finding_of(0)), Contains("0 sessions in real time"));
-    for (const Bound bound : {Bound::cpu, Bound::one_thread, Bound::limit}) {
-        finding.bound = bound;
+    for (const Bound bound :
+         {Bound::cpu, Bound::one_thread, Bound::limit, Bound::gpu_limit, Bound::nvdec, Bound::nvenc,
+          Bound::encoder_sessions, Bound::gpu_memory, Bound::gpu_memory_bus, Bound::sm}) {
+        finding.binding.bound = bound;
         CHECK_FALSE(bound_sentence(finding).empty());
     }
 }

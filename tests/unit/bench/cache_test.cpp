@@ -17,7 +17,7 @@ using namespace millrace::bench;
 
 namespace {
 
-const MachineFacts kMachine{"Zen 9", 7.5, "", "0.1.0", "5.1.8", false};
+const MachineFacts kMachine{"Zen 9", 7.5, "", {"GPU-a", "GPU-b:4"}, "0.1.0", "5.1.8", false};
 
 Measured a_measure() {
     Measured measured;
@@ -40,7 +40,8 @@ TEST_CASE("a measure is remembered for the machine it was made on", "[bench]") {
     CHECK(from_cache(text, kMachine) == a_measure());
     for (const auto& change : std::vector<std::function<void(MachineFacts&)>>{
              [](MachineFacts& m) { m.cpu = "Zen 8"; }, [](MachineFacts& m) { m.cores = 8; },
-             [](MachineFacts& m) { m.driver = "550"; },
+             [](MachineFacts& m) { m.driver = "550"; }, [](MachineFacts& m) { m.gpus.pop_back(); },
+             [](MachineFacts& m) { m.gpus[1] = "GPU-b:5"; },
              [](MachineFacts& m) { m.version = "0.2.0"; },
              [](MachineFacts& m) { m.ffmpeg = "6.0"; },
              [](MachineFacts& m) { m.sanitized = true; }}) {

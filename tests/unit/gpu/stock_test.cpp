@@ -79,6 +79,15 @@ TEST_CASE("a task may leave to its GPU what the trial found to work, with the re
     CHECK(std::ranges::none_of(task.gpu, [](const auto& one) { return one.name == "cuda"; }));
 }
 
+TEST_CASE("a measurement holds for a GPU, its limit and what works there", "[gpu][stock]") {
+    GpuRecord record = usable(1);
+    CHECK(fingerprint(record) == "GPU-a context cuda, transfer nv12, decode h264");
+    record.gpu.sessions_max = 18;
+    record.trial.stages[2].works = false;
+    CHECK(fingerprint(record) == "GPU-a:18 context cuda, transfer nv12");
+    CHECK(ready_of({broken(0), record, broken(2)}).size() == 1);
+}
+
 TEST_CASE("limits bind together, unless one that is ready has none", "[gpu][stock]") {
     GpuRecord two = usable(0);
     two.gpu.sessions_max = 2;
