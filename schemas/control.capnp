@@ -76,7 +76,7 @@ struct Hello {
   name @2 :Text;                    # wished for, at most 128 bytes
   version @3 :Text;                 # of the program, for people, at most 64 bytes
   nonce @4 :UInt64;                 # random per connection: binds the payload lane to this control lane
-  slots @5 :UInt32 = 1;             # maximum of concurrent sessions; a claim, clamped to 1..256
+  slots @5 :UInt32 = 1;             # maximum of concurrent sessions; a claim, clamped to 0..256
   capabilities @6 :V.Capabilities;
   capacity @7 :V.Cost;              # absent or 0 = not measured
   devices @8 :List(V.Device);       # at most 64

@@ -12,7 +12,7 @@
 
 namespace millrace {
 
-inline constexpr std::uint32_t kSlotsMax = 256;  // a transcoder's claim is clamped to 1..256
+inline constexpr std::uint32_t kSlotsMax = 256;  // a transcoder's claim is clamped to 0..256
 
 // What one session, or all sessions of a transcoder, need per second of video.
 struct Cost {

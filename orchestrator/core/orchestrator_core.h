@@ -10,7 +10,7 @@
 //   time the store takes to commit).
 // - Only the attempt on record commits; everything else is recognised by value and counted
 // (Noted::stale_*).
-// - No slot is reserved beyond the capacity a transcoder claims (clamped to 1..kSlotsMax); a claim that is
+// - No slot is reserved beyond the capacity a transcoder claims (clamped to 0..kSlotsMax); a claim that is
 //   lowered later drains: nothing new is reserved until it fits, running work is not cut. Sessions holding a
 //   slot never exceed min(operator, slots of ready transcoders, stake) at admission.
 // - A transcoder that has told a signing key keeps it, and its results count only with a receipt that it signed.

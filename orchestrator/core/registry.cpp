@@ -183,7 +183,7 @@ Transcoder* Registry::take_unnamed() {
 }
 
 void Registry::claim_slots(Transcoder& t, std::uint32_t slots) {
-    t.slots = std::clamp<std::uint32_t>(slots, 1, kSlotsMax);
+    t.slots = std::min(slots, kSlotsMax);
 }
 
 void Registry::note_others(Transcoder& t, std::uint32_t slots_free, std::uint32_t ours) {
@@ -219,12 +219,10 @@ void Registry::refresh() {
     stale_ = false;
     ready_.clear();
     classes_.clear();
-    slots_ready_ = 0;
     for (auto& [key, t] : records_) {
         if (!t.ready())
             continue;
         ready_.push_back(&t);
-        slots_ready_ += t.slots;
         const auto same = std::find_if(classes_.begin(), classes_.end(),
                                        [&t](const auto* c) { return *c == t.capabilities; });
         t.capability_class = static_cast<std::size_t>(same - classes_.begin());
@@ -239,8 +237,10 @@ std::span<Transcoder* const> Registry::ready() {
 }
 
 std::uint32_t Registry::slots_ready() {
-    refresh();
-    return slots_ready_;
+    std::uint32_t sum = 0;
+    for (const Transcoder* t : ready())
+        sum += std::max(t->slots, t->reserved);
+    return sum;
 }
 
 std::span<const Capabilities* const> Registry::capability_classes() {

@@ -9,7 +9,7 @@
 // - A record is joined from Hello until its lease ends, its connection dies, or it says goodbye; a
 //   new incarnation of a key fences the old one. What speaks without being joined is asked who it
 //   is.
-// - Claims are clamped: slots to 1..kSlotsMax.
+// - Claims are clamped: slots to 0..kSlotsMax. Who has none now (its GPUs failed) is alive and takes no session.
 // - Headroom is what the transcoder says it can carry, less what other orchestrators hold there
 //   (slots - free - ours, from one and the same heartbeat), less what we have reserved.
 //     Why: our count is ahead of the transcoder's by the messages under way.
@@ -136,8 +136,9 @@ public:
 
     // After any change of a record's readiness or capabilities.
     void touch() { stale_ = true; }
-    // Ready transcoders by key, their slots in sum, and their distinct capabilities.
+    // Ready transcoders by key, and their distinct capabilities.
     [[nodiscard]] std::span<Transcoder* const> ready();
+    // Their slots in sum. Who claims fewer than sessions still hold there has those: else they would take away others' slots.
     [[nodiscard]] std::uint32_t slots_ready();
     [[nodiscard]] std::span<const Capabilities* const> capability_classes();
 
@@ -156,7 +157,6 @@ private:
     bool stale_ = true;
     std::vector<Transcoder*> ready_;
     std::vector<const Capabilities*> classes_;
-    std::uint32_t slots_ready_ = 0;
 };
 
 }  // namespace millrace::orchestrator

@@ -292,9 +292,10 @@ class Sessions(SessionsOnGpus):
         # Nobody else heard of it: no attempt was lost, and the transcoder is the same process.
         self.assertEqual(orchestrator.metric("millrace_orchestrator_attempts_total", outcome="failed"), 0)
         self.assertTrue(transcoder.process.running())
-        # Its capacity is withdrawn: a new session finds no room.
+        # Its capacity is withdrawn: a new session finds no room, and nobody is shown a slot that is none.
         refused = orchestrator.push(self.stream(), "0.webm", self.segments[0])
-        self.assertEqual(refused.status, 503, refused)
+        self.assert_status(refused, 503, "OrchestratorCapped")
+        eventually(lambda: orchestrator.transcoder(transcoder.name)["capacity"] == 0, START_S, "the orchestrator knows")
 
     def test_a_session_goes_on_on_the_other_gpu_when_its_own_dies(self):
         orchestrator, transcoder = self.on_gpus("all", fault="dies@GPU-aaaa")

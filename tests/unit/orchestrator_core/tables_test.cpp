@@ -125,7 +125,8 @@ TEST_CASE("claims are clamped and others' use is taken from the heartbeat",
           "[orchestrator][registry]") {
     Registry registry;
     Transcoder& t = registry.join(key("a"), Incarnation{1}, hello("a", 0), at(0s));
-    CHECK(t.slots == 1);
+    CHECK(t.slots == 0);
+    CHECK(t.headroom() == 0);
     Registry::claim_slots(t, 0xffffffff);
     CHECK(t.slots == kSlotsMax);
     Registry::claim_slots(t, 8);

@@ -306,10 +306,33 @@ TEST_CASE("a lowered claim drains without cutting work", "[orchestrator][transco
     for (const std::uint32_t claim : {0U, 0x7fffffffU, 1U, 0xffffffffU}) {
         t.say(
             Heartbeat{1, claim, claim, 0, false, {}, {t.sessions.begin(), t.sessions.end()}, 0, 0});
-        const std::uint32_t capacity = world.status().transcoders.at(0).capacity;
-        CHECK(capacity >= 1);
-        CHECK(capacity <= kSlotsMax);
+        CHECK(world.status().transcoders.at(0).capacity == std::min(claim, kSlotsMax));
     }
+}
+
+TEST_CASE("a transcoder without slots keeps its sessions and gets no new one",
+          "[orchestrator][transcoders]") {
+    Harness world;
+    FakeTranscoder& t = world.transcoder("one", 2);
+    answer(world, "a", 1);
+    t.slots = 0;  // its GPUs are in quarantine
+    t.beat();
+    CHECK(world.status().transcoders.at(0).capacity == 0);
+    CHECK(world.status().transcoders.at(0).load == 1);
+    answer(world, "a", 2);  // the CPU goes on with it
+    const auto refused = std::get<Refusal>(world.begin("b", 1));
+    CHECK(refused.code == ApiCode::orchestrator_capped);
+    CHECK_THAT(refused.detail, Catch::Contains("transcoders"));
+    // Nor when the one it had is gone, or after it joined anew.
+    t.sessions.clear();
+    t.beat();
+    CHECK(world.status().transcoders.at(0).capacity == 0);
+    FakeTranscoder& fresh = world.transcoder("two", 0);
+    CHECK(world.status().transcoders.at(1).capacity == 0);
+    CHECK(std::get<Refusal>(world.begin("c", 1)).code == ApiCode::orchestrator_capped);
+    fresh.slots = 1;
+    fresh.beat();
+    answer(world, "c", 1);
 }
 
 TEST_CASE("a drained transcoder finishes what it has and gets nothing new",

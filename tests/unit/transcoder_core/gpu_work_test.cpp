@@ -215,6 +215,7 @@ TEST_CASE("with the only GPU in quarantine sessions go on by the CPU, and no new
     CHECK(rig.sent<SlotRefused>().back().reason == SlotRefusal::device);
     CHECK(rig.sent<TaskFailed>().empty());
     CHECK(rig.sent<Heartbeat>().back().slots_free == 0);
+    CHECK(rig.sent<Heartbeat>().back().slots == 0);
 }
 
 TEST_CASE("failures further apart than a minute are no quarantine", "[transcoder][gpu]") {
