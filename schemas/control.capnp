@@ -99,6 +99,22 @@ struct Heartbeat {
   sessions @6 :List(Text);      # of this orchestrator, holding a slot here; at most 256
   sentAtUs @7 :Int64;           # transcoder's clock, us; comes back in HeartbeatAck
   rttUs @8 :Int64;              # last measured round trip, us, 0.. ; 0 = none yet
+  gpus @9 :List(GpuReading);    # those that sessions use, at most 64
+}
+
+# A GPU of a transcoder as it is now. -1 or 0 = the card does not tell.
+struct GpuReading {
+  index @0 :UInt32;             # on its machine
+  name @1 :Text;                # at most 256 bytes
+  sessions @2 :UInt32;
+  failures @3 :UInt64;          # since start
+  quarantine @4 :Text;          # why it takes no sessions, at most 1 KiB; empty = it does
+  smPermille @5 :Int32 = -1;    # share of the time in which a unit was at work, 0..1000
+  decoderPermille @6 :Int32 = -1;
+  encoderPermille @7 :Int32 = -1;
+  memoryUsed @8 :UInt64;        # bytes
+  memoryTotal @9 :UInt64;       # bytes; 0 = not told
+  celsius @10 :Int32 = -1;
 }
 
 struct SlotGranted {

@@ -99,7 +99,7 @@ private:
         be_seen();
         metrics_.emplace(config::version());
         service_.emplace(
-            Service::Parts{loop_, context_, key_, *signer_, pool_, *data_dir_, *metrics_},
+            Service::Parts{loop_, context_, key_, *signer_, pool_, *data_dir_, *metrics_, gpus_},
             options(), [this](int code, const std::string& message) { leave(code, message); });
         auto admin = Admin::start(loop_, *service_, *metrics_, gpus_,
                                   {config::to_string(config_.admin_addr), admin_token_,

@@ -81,6 +81,8 @@ void Service::settle() {
     if (!next)
         return timer_.cancel();
     timer_.set(*next, [this] {
+        if (!ready_gpus_.empty())
+            core_.tell_gpus(gpu_readings());
         core_.advance_to(now());
         settle();
     });
@@ -368,6 +370,10 @@ std::vector<std::string> Service::uuids(const std::vector<Place>& places) const 
     for (const Place& place : places)
         all.push_back(uuid(place));
     return all;
+}
+
+std::vector<GpuReading> Service::gpu_readings() const {
+    return gpu::readings_for_orchestrators(gpus(), parts_.gpus.latest());
 }
 
 gpu::Stock Service::gpus() const {

@@ -24,6 +24,7 @@
 #include "transcoder/data_dir.h"
 #include "transcoder/engine_bay.h"
 #include "transcoder/gpu/gpu_stock.h"
+#include "transcoder/gpu/gpu_watch.h"
 #include "transcoder/link/credentials.h"
 #include "transcoder/link/orchestrator_link.h"
 #include "transcoder/task_metrics.h"
@@ -64,6 +65,7 @@ public:
         std::shared_ptr<BlockPool> pool;
         const DataDir& data_dir;
         TaskMetrics& metrics;
+        const gpu::Watch& gpus;
     };
 
     // `leave` is called once, when the process is to end with that code and that sentence.
@@ -83,6 +85,7 @@ public:
     [[nodiscard]] const std::optional<EngineWalls>& walls() const { return walls_; }
     // Those of --nvidia as they are now.
     [[nodiscard]] gpu::Stock gpus() const;
+    [[nodiscard]] std::vector<GpuReading> gpu_readings() const;
     [[nodiscard]] const StageCounts& stages() const { return stages_; }
 
     // LinkEvents

@@ -20,6 +20,7 @@
 #include "common/base/result.h"
 #include "common/base/time.h"
 #include "common/domain/capacity.h"
+#include "common/domain/gpu_reading.h"
 #include "common/domain/receipt.h"
 #include "common/domain/rendition.h"
 #include "common/domain/segment.h"
@@ -90,6 +91,7 @@ struct Heartbeat {
     std::vector<SessionId> sessions;  // of this orchestrator, holding a slot here
     std::int64_t sent_at_us = 0;      // transcoder's clock; comes back in HeartbeatAck
     std::int64_t rtt_us = 0;          // last measured round trip; 0 = none yet
+    std::vector<GpuReading> gpus{};   // those that sessions use
     bool operator==(const Heartbeat&) const = default;
 };
 

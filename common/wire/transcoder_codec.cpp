@@ -130,6 +130,43 @@ Hello get(schema::Hello::Reader in) {
     return hello;
 }
 
+void put(schema::GpuReading::Builder out, const GpuReading& gpu) {
+    out.setIndex(gpu.index);
+    out.setName(as_text(clipped(gpu.name, kDeviceNameBytesMax)));
+    out.setSessions(gpu.sessions);
+    out.setFailures(gpu.failures);
+    out.setQuarantine(as_text(clipped(gpu.quarantine, kSentenceBytesMax)));
+    out.setSmPermille(gpu.sm_permille);
+    out.setDecoderPermille(gpu.decoder_permille);
+    out.setEncoderPermille(gpu.encoder_permille);
+    out.setMemoryUsed(gpu.memory_used);
+    out.setMemoryTotal(gpu.memory_total);
+    out.setCelsius(gpu.celsius);
+}
+
+// For people's eyes: what makes no sense counts as not told.
+std::int32_t told(std::int32_t value, std::int32_t most) {
+    return value < 0 || value > most ? GpuReading::kNotTold : value;
+}
+
+GpuReading get(schema::GpuReading::Reader in) {
+    constexpr std::int32_t kWhole = 1000;
+    constexpr std::int32_t kHottest = 1000;
+    GpuReading gpu;
+    gpu.index = in.getIndex();
+    gpu.name = text(in.getName(), kDeviceNameBytesMax, "GpuReading.name");
+    gpu.sessions = in.getSessions();
+    gpu.failures = in.getFailures();
+    gpu.quarantine = text(in.getQuarantine(), kSentenceBytesMax, "GpuReading.quarantine");
+    gpu.sm_permille = told(in.getSmPermille(), kWhole);
+    gpu.decoder_permille = told(in.getDecoderPermille(), kWhole);
+    gpu.encoder_permille = told(in.getEncoderPermille(), kWhole);
+    gpu.memory_used = in.getMemoryUsed();
+    gpu.memory_total = in.getMemoryTotal();
+    gpu.celsius = told(in.getCelsius(), kHottest);
+    return gpu;
+}
+
 void put(schema::Heartbeat::Builder out, const Heartbeat& beat) {
     out.setNumber(beat.number);
     out.setSlots(beat.slots);
@@ -142,6 +179,11 @@ void put(schema::Heartbeat::Builder out, const Heartbeat& beat) {
         sessions.set(i, as_text(beat.sessions[i].value));
     out.setSentAtUs(beat.sent_at_us);
     out.setRttUs(beat.rtt_us);
+    if (beat.gpus.empty())
+        return;
+    auto gpus = out.initGpus(list_size(std::min(beat.gpus.size(), kDevicesMax)));
+    for (unsigned i = 0; i < gpus.size(); ++i)
+        put(gpus[i], beat.gpus[i]);
 }
 
 Heartbeat get(schema::Heartbeat::Reader in) {
@@ -156,6 +198,8 @@ Heartbeat get(schema::Heartbeat::Reader in) {
         beat.sessions.push_back(session_id(session, "Heartbeat.sessions"));
     beat.sent_at_us = in.getSentAtUs();
     beat.rtt_us = non_negative(in.getRttUs(), "Heartbeat.rttUs");
+    for (const auto gpu : bounded(in.getGpus(), kDevicesMax, "Heartbeat.gpus"))
+        beat.gpus.push_back(get(gpu));
     return beat;
 }
 

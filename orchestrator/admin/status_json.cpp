@@ -34,11 +34,36 @@ json capacity_json(const CapacityStatus& capacity) {
             {"binding", capacity.binding}};
 }
 
+// What a card does not tell is null.
+json gpu_json(const GpuReading& gpu) {
+    const auto told = [](std::int32_t value, double unit) {
+        return value == GpuReading::kNotTold ? json(nullptr) : json(value / unit);
+    };
+    constexpr double kPermille = 1000;
+    return {{"index", gpu.index},
+            {"name", gpu.name},
+            {"sessions", gpu.sessions},
+            {"failures", gpu.failures},
+            {"quarantine", gpu.quarantine.empty() ? json(nullptr) : json(gpu.quarantine)},
+            {"utilization",
+             {{"sm", told(gpu.sm_permille, kPermille)},
+              {"decoder", told(gpu.decoder_permille, kPermille)},
+              {"encoder", told(gpu.encoder_permille, kPermille)}}},
+            {"memory_bytes", gpu.memory_total == 0
+                                 ? json(nullptr)
+                                 : json{{"used", gpu.memory_used}, {"total", gpu.memory_total}}},
+            {"celsius", told(gpu.celsius, 1)}};
+}
+
 json transcoder_json(const TranscoderStatus& transcoder) {
     json devices = json::array();
     for (const Device& device : transcoder.devices)
         devices.push_back({{"kind", device.kind}, {"name", device.name}, {"slots", device.slots}});
+    json gpus = json::array();
+    for (const GpuReading& gpu : transcoder.gpus)
+        gpus.push_back(gpu_json(gpu));
     return {{"name", transcoder.name},
+            {"gpus", std::move(gpus)},
             {"key", transcoder.key.value},
             {"state", transcoder.state},
             {"capacity", transcoder.capacity},

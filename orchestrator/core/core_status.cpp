@@ -24,6 +24,7 @@ TranscoderStatus status_of(const Transcoder& t) {
     status.capacity = t.slots;
     status.load = t.reserved;
     status.devices = t.devices;
+    status.gpus = t.gpus;
     status.capabilities = t.capabilities;
     status.labels = t.labels;
     status.version = t.version;

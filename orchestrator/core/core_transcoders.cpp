@@ -132,6 +132,7 @@ void Impl::on(Transcoder& t, const Heartbeat& m) {
     Registry::note_others(t, m.slots_free, static_cast<std::uint32_t>(m.sessions.size()));
     if (m.rtt_us > 0)
         t.rtt_us = m.rtt_us;
+    t.gpus = m.gpus;
     const bool draining = m.draining || t.told_to_leave;
     const bool begins_to_drain = draining && !t.draining;
     t.draining = draining;

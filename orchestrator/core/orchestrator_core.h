@@ -148,6 +148,7 @@ struct TranscoderStatus {
     std::uint32_t capacity = 0;  // slots
     std::uint32_t load = 0;      // slots reserved
     std::vector<Device> devices;
+    std::vector<GpuReading> gpus;  // as they were a moment ago
     Capabilities capabilities;
     std::map<std::string, std::string> labels;
     std::string version;

@@ -46,6 +46,7 @@ struct Transcoder {
     Capabilities capabilities;
     Capacity capacity;
     std::vector<Device> devices;
+    std::vector<GpuReading> gpus;  // as of the last heartbeat
     std::map<std::string, std::string> labels;
 
     // life

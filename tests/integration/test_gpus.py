@@ -327,6 +327,14 @@ class Sessions(SessionsOnGpus):
             self.pushed(orchestrator, stream, self.segments[:1])
         self.assertEqual([g["sessions"] for g in transcoder.status()["gpus"]], [1, 2])
 
+        # Who looks at the orchestrator sees them, too, a heartbeat later.
+        def told():
+            return [(g["index"], g["sessions"], g["failures"], g["quarantine"]) for g in orchestrator.transcoder(transcoder.name)["gpus"]]
+        eventually(lambda: told() == [(0, 1, 0, None), (1, 2, 0, None)], START_S, "heartbeats tell of the GPUs")
+        readings = orchestrator.transcoder(transcoder.name)["gpus"]
+        self.assertEqual(readings[1]["utilization"]["decoder"], 0.25)
+        self.assertIsNone(readings[1]["utilization"]["encoder"])
+
 
 @unittest.skipUnless(os.environ.get("MILLRACE_GPU"), "MILLRACE_GPU names no GPU of this machine")
 class OnACard(SessionsOnGpus):

@@ -44,6 +44,7 @@ Heartbeat TranscoderCore::Impl::heartbeat_for(OrchestratorIndex which) const {
     beat.load = work_.slots().load();
     for (const SlotOwner& owner : work_.slots().owners_of(which))
         beat.sessions.push_back(owner.session);
+    beat.gpus = gpus_told;
     return beat;
 }
 

@@ -45,6 +45,7 @@ public:
     }
 
     Effects effects;
+    std::vector<GpuReading> gpus_told;
     [[nodiscard]] bool draining() const { return draining_; }
 
 private:

@@ -14,6 +14,9 @@ void TranscoderCore::start(TimePoint now) {
     impl_->start(now);
 }
 
+void TranscoderCore::tell_gpus(std::vector<GpuReading> gpus) {
+    impl_->gpus_told = std::move(gpus);
+}
 void TranscoderCore::lane_event(OrchestratorIndex orchestrator, LaneEvent event, TimePoint now) {
     impl_->lane_event(orchestrator, event, now);
 }

@@ -245,6 +245,8 @@ public:
     void start(TimePoint now);  // opens the control lanes
 
     // ---- link ----
+    // What goes out with heartbeats from now on.
+    void tell_gpus(std::vector<GpuReading> gpus);
     void lane_event(OrchestratorIndex orchestrator, LaneEvent event, TimePoint now);
     void on_message(OrchestratorIndex orchestrator, const FromOrchestrator& message, TimePoint now);
     // Everything that arrives on the payload lane: LaneWelcome binds it, the rest shows that it

@@ -1,6 +1,7 @@
 #include "transcoder/gpu/gpu_stock.h"
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 #include <utility>
 
@@ -93,6 +94,43 @@ Result<Stock> take_stock(const config::GpuSelection& selection) {
         stock.push_back(record_of(std::move(gpu), std::move(trial)));
     }
     return checked(std::move(stock));
+}
+
+namespace {
+
+std::int32_t permille(const std::optional<double>& share) {
+    return share ? static_cast<std::int32_t>(std::lround(*share * 1000)) : GpuReading::kNotTold;
+}
+
+void add(GpuReading& to, const Reading& now) {
+    to.sm_permille = permille(now.sm);
+    to.decoder_permille = permille(now.decoder);
+    to.encoder_permille = permille(now.encoder);
+    to.memory_used = now.memory_used.value_or(0);
+    to.memory_total = now.memory_total.value_or(0);
+    if (now.celsius)
+        to.celsius = static_cast<std::int32_t>(std::lround(*now.celsius));
+}
+
+}  // namespace
+
+std::vector<GpuReading> readings_for_orchestrators(const Stock& stock,
+                                                   const std::vector<Reading>& latest) {
+    std::vector<GpuReading> told;
+    for (const GpuRecord& record : stock) {
+        if (record.state == GpuState::unusable)
+            continue;
+        GpuReading& gpu = told.emplace_back();
+        gpu.index = record.gpu.index;
+        gpu.name = record.gpu.name;
+        gpu.sessions = record.use ? record.use->sessions : 0;
+        gpu.failures = record.use ? record.use->failures : 0;
+        gpu.quarantine = record.state == GpuState::quarantined ? record.reason : std::string();
+        const auto now = std::ranges::find(latest, record.gpu.uuid, &Reading::uuid);
+        if (now != latest.end())
+            add(gpu, *now);
+    }
+    return told;
 }
 
 }  // namespace millrace::gpu

@@ -11,7 +11,9 @@
 #include <vector>
 
 #include "common/domain/engine_protocol.h"
+#include "common/domain/gpu_reading.h"
 #include "transcoder/gpu/gpu_trial.h"
+#include "transcoder/gpu/nvml.h"
 
 namespace millrace::gpu {
 
@@ -51,6 +53,9 @@ using Stock = std::vector<GpuRecord>;
 [[nodiscard]] Stock ready_of(const Stock& stock);
 // Sessions that the ready ones have room for; none: one of them has no limit.
 [[nodiscard]] std::optional<std::uint32_t> sessions_max(const Stock& stock);
+// Those that sessions use or used, with what the driver tells of them.
+[[nodiscard]] std::vector<GpuReading> readings_for_orchestrators(
+    const Stock& stock, const std::vector<Reading>& latest);
 // The task may leave to this GPU, which its engine has, what the trial found to work. The daemon's way and bench's.
 void allow(EngineTask& task, const GpuRecord& record);
 // The error (device) names what is missing: no driver, no such GPU, or none of them usable.

@@ -108,4 +108,31 @@ TEST_CASE("of a GPU in use its record tells how", "[gpu][stock]") {
     CHECK(to_json(record)["state"] == "quarantined");
 }
 
+TEST_CASE(
+    "orchestrators hear of the GPUs that sessions use, and what a card does not tell is not made "
+    "up",
+    "[gpu][stock]") {
+    GpuRecord ready = usable(0);
+    ready.use = {3, 1};
+    GpuRecord away = usable(1);
+    away.gpu.uuid = "GPU-away";
+    away.state = GpuState::quarantined;
+    away.reason = "3 failures within 60 s";
+    Reading reading;
+    reading.uuid = ready.gpu.uuid;
+    reading.decoder = 0.25;
+    reading.celsius = 61.6;
+    const auto told = readings_for_orchestrators({ready, broken(2), away}, {reading});
+    REQUIRE(told.size() == 2);
+    CHECK(told[0].sessions == 3);
+    CHECK(told[0].failures == 1);
+    CHECK(told[0].decoder_permille == 250);
+    CHECK(told[0].sm_permille == GpuReading::kNotTold);
+    CHECK(told[0].celsius == 62);
+    CHECK(told[0].quarantine.empty());
+    CHECK(told[1].index == 1);
+    CHECK(told[1].quarantine == "3 failures within 60 s");
+    CHECK(told[1].celsius == GpuReading::kNotTold);
+}
+
 }  // namespace millrace::gpu

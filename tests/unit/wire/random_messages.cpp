@@ -229,6 +229,21 @@ Hello any_hello(Rng& rng) {
     return hello;
 }
 
+GpuReading any_gpu(Rng& rng) {
+    const auto share = [&] { return static_cast<std::int32_t>(rng.below(1001)); };
+    return {any_u32(rng),
+            "NVIDIA H200",
+            any_u32(rng),
+            any_u64(rng),
+            rng.chance(0.5) ? "3 failures within 60 s" : "",
+            rng.chance(0.5) ? share() : GpuReading::kNotTold,
+            share(),
+            share(),
+            any_u64(rng),
+            any_u64(rng),
+            share()};
+}
+
 Heartbeat any_heartbeat(Rng& rng) {
     return {any_u64(rng),
             any_u32(rng),
@@ -238,7 +253,8 @@ Heartbeat any_heartbeat(Rng& rng) {
             any_cost(rng),
             any_list(rng, wire::kSessionsMax, any_session),
             static_cast<std::int64_t>(rng.next()),
-            any_positive(rng)};
+            any_positive(rng),
+            any_list(rng, 4, any_gpu)};
 }
 
 Dispatch any_dispatch(Rng& rng) {

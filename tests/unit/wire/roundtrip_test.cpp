@@ -76,6 +76,10 @@ TEST_CASE("every message inside the bounds fits into a frame of its lane", "[wir
 
     Heartbeat beat;
     beat.sessions.resize(wire::kSessionsMax, SessionId{std::string(wire::kSessionIdBytesMax, 's')});
+    GpuReading gpu;
+    gpu.name.assign(wire::kDeviceNameBytesMax, 'n');
+    gpu.quarantine.assign(wire::kSentenceBytesMax, 'q');
+    beat.gpus.resize(wire::kDevicesMax, gpu);
     CHECK(encode(FromTranscoder{{}, beat}).size() <= wire::kControlBytesMax);
 
     const TransferAbort abort{{TaskId{1}, AttemptNo{1}, Direction::to_transcoder, 0},
