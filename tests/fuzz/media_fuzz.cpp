@@ -25,6 +25,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     spec.fps = {30, 1};
     spec.quality = 40;
     spec.preset = "ultrafast";
+    if (size % 2 != 0)
+        spec.container = Container::mp4;  // timed data goes into either
     request.ladder = {spec};
     request.limits.frames = 40;
     request.limits.picture = {640, 640};
