@@ -1,7 +1,6 @@
 #include "transcoder/media/sound_tail.h"
 
 #include <algorithm>
-#include <ranges>
 
 #include "transcoder/media/parameter_sets.h"
 
@@ -52,8 +51,9 @@ SoundTail SoundTailKeeper::tail(const AVCodecParameters& source, const SoundBefo
         tail.packets.push_back({at, {packet->data, packet->data + size}});
         return true;
     };
-    if (std::ranges::all_of(std::views::reverse(packets_), take))
-        (void)std::ranges::all_of(std::views::reverse(earlier), take);
+    // From the newest on; views of them are more than clang 14 makes of this library.
+    if (std::all_of(packets_.rbegin(), packets_.rend(), take))
+        (void)std::all_of(earlier.rbegin(), earlier.rend(), take);
     std::ranges::reverse(tail.packets);
     if (!tail.packets.empty())
         tail.format = format_of(source);
