@@ -24,7 +24,11 @@ std::string_view reason_of(engine::EngineDeath death) {
 
 EngineBay::EngineBay(Loop& loop, std::shared_ptr<BlockPool> pool,
                      const std::vector<std::string>& gpus, EngineEvents& events)
-    : loop_(loop), pool_(std::move(pool)), events_(events), berths_(gpus.size()) {
+    : loop_(loop),
+      pool_(std::move(pool)),
+      events_(events),
+      berths_(gpus.size()),
+      memory_(loop, [this] { save_memory(); }) {
     for (std::uint32_t slot = 0; slot < gpus.size(); ++slot)
         berths_[slot].process = make_process(SlotNo{slot}, gpus[slot]);
 }
@@ -140,6 +144,7 @@ void EngineBay::finished(SlotNo slot, const TranscodeReport& report) {
     count_restart(slot, "spent");
     if (const auto task = std::exchange(at(slot).task, {}))
         events_.engine_finished(slot, *task, report);
+    save_memory(slot);
 }
 
 void EngineBay::failed(SlotNo slot, const Error& problem, bool crashed) {
@@ -147,12 +152,25 @@ void EngineBay::failed(SlotNo slot, const Error& problem, bool crashed) {
         count_restart(slot, "spent");
     if (const auto task = std::exchange(at(slot).task, {}))
         events_.engine_failed(slot, *task, problem, crashed);
+    save_memory(slot);
+}
+
+void EngineBay::save_memory() {
+    for (std::uint32_t slot = 0; slot < berths_.size(); ++slot)
+        save_memory(SlotNo{slot});
+}
+
+// Its next task may have begun in the meantime.
+void EngineBay::save_memory(SlotNo slot) {
+    if (memory_.is_short() && at(slot).process->idle())
+        at(slot).process->give_back_memory();
 }
 
 void EngineBay::ready(SlotNo slot) {
     count_restart(slot, at(slot).reason);
     at(slot).going = false;
     events_.engine_ready(slot);
+    save_memory(slot);  // the same process, where it obeyed
 }
 
 }  // namespace millrace::transcoder

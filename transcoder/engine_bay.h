@@ -1,6 +1,7 @@
 #pragma once
 // EngineBay: one engine process per slot, started before it is needed. Ties an engine's words to
-// the task its slot is at, and counts why engines had to be replaced.
+// the task its slot is at, and counts why engines had to be replaced. While memory is short, engines
+// without a task give back at once what they would keep for the next one.
 //
 // Thread: loop, which must be the process's main thread (engines die with the thread that started
 // them). Owner: the service.
@@ -17,6 +18,7 @@
 #include "common/runtime/loop.h"
 #include "common/runtime/payload.h"
 #include "transcoder/core/transcoder_core.h"
+#include "transcoder/memory_watch.h"
 
 namespace millrace::engine {
 class EngineProcess;
@@ -88,12 +90,15 @@ private:
     void failed(SlotNo slot, const Error& problem, bool crashed);
     void ready(SlotNo slot);
     void tell_progress(SlotNo slot);
+    void save_memory();
+    void save_memory(SlotNo slot);
     void count_restart(SlotNo slot, std::string_view reason);
 
     Loop& loop_;
     std::shared_ptr<BlockPool> pool_;
     EngineEvents& events_;
     std::vector<Berth> berths_;
+    MemoryWatch memory_;
     std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -12,6 +12,7 @@
 #include "transcoder/engine/fault.h"
 #include "transcoder/engine/framing.h"
 #include "transcoder/engine/held_memory.h"
+#include "transcoder/engine/job_slot.h"
 #include "transcoder/engine/last_words.h"
 #include "transcoder/engine/socket_source.h"
 #include "transcoder/engine/walls.h"
@@ -20,8 +21,6 @@ namespace millrace::engine {
 namespace {
 
 constexpr auto kProgressEvery = std::chrono::milliseconds(100);  // well inside the promised 250 ms
-// Without a task for so long: its session pauses, or has none. As orchestrators see it (contract.md, section 2).
-constexpr auto kIdleAfter = std::chrono::seconds(10);
 
 // The engine's side of the socket, blocking: there is nothing to do until the other side reads.
 class Channel {
@@ -90,42 +89,12 @@ struct Job {
     media::CancelToken cancel;
 };
 
-class JobSlot {
-public:
-    void put(Job job) {
-        const std::lock_guard lock(mutex_);
-        job_ = std::move(job);
-        changed_.notify_all();
-    }
-    void close() {
-        const std::lock_guard lock(mutex_);
-        closed_ = true;
-        changed_.notify_all();
-    }
-    // `on_idle` is called once when there was none for kIdleAfter.
-    [[nodiscard]] std::optional<Job> take(void (*on_idle)()) {
-        std::unique_lock lock(mutex_);
-        const auto there = [&] { return job_ || closed_; };
-        if (!changed_.wait_for(lock, kIdleAfter, there)) {
-            lock.unlock();
-            on_idle();
-            lock.lock();
-        }
-        changed_.wait(lock, there);
-        return std::exchange(job_, std::nullopt);
-    }
-
-private:
-    std::mutex mutex_;
-    std::condition_variable changed_;
-    std::optional<Job> job_;
-    bool closed_ = false;
-};
+using Jobs = JobSlot<Job>;
 
 // Reads the socket for as long as it is open, so that a cancel is heard while work goes on.
 class Listener {
 public:
-    Listener(Channel& channel, JobSlot& jobs) : channel_(channel), jobs_(jobs) {}
+    Listener(Channel& channel, Jobs& jobs) : channel_(channel), jobs_(jobs) {}
 
     void run() {
         FrameHead head;
@@ -160,6 +129,7 @@ private:
                 current_.source->finish();
         } else {
             stop_current();
+            jobs_.give_back();  // where there was none
         }
     }
     void stop_current() {
@@ -169,7 +139,7 @@ private:
     }
 
     Channel& channel_;
-    JobSlot& jobs_;
+    Jobs& jobs_;
     Job current_;
 };
 
@@ -240,7 +210,7 @@ std::shared_ptr<media::Gpu> gpu_for(const EngineTask& task, const media::Gpu* gp
     return media::with_stages(*gpu, std::move(stages));
 }
 
-void work_on(const Job& job, const media::Gpu* gpu, Channel& channel, int socket) {
+void work_on(const Job& job, const media::Gpu* gpu, Channel& channel, Jobs& jobs, int socket) {
     channel.send(EngineProgress{});
     Reporter reporter(channel, job.task);
     const media::TranscodeRequest request{job.task.ladder,
@@ -255,12 +225,15 @@ void work_on(const Job& job, const media::Gpu* gpu, Channel& channel, int socket
         end_with(kExitOutOfMemory, words_of(socket), 0);  // what is left of the heap is no use
     if (held_bytes() > kHeldBytesMax)
         channel.send(EngineSpent{});
-    if (!report)
+    if (!report) {
+        jobs.ended();
         return channel.send(EngineFailed{report.error().kind, report.error().message});
+    }
     // A container may end before its file does: what is behind it has to be here, too, before anybody may say
     // that the source was whole.
     job.source->await_end(job.cancel);
     leave_out_waiting(report->times, job.source->starved());
+    jobs.ended();
     channel.send(EngineFinished{reporter.complete(std::move(*report))});
 }
 
@@ -280,12 +253,12 @@ void engine_main(int socket, bool with_gpu) {
     const EngineWalls walls = raise_walls(socket, with_gpu ? &driver : nullptr);
     keep_freed_memory();
     Channel channel(socket);
-    JobSlot jobs;
+    Jobs jobs;
     Listener listener(channel, jobs);
     std::jthread reading([&] { listener.run(); });
     channel.send(EngineReady{walls});
     while (const auto job = jobs.take(&release_freed_memory)) {
-        work_on(*job, gpu.get(), channel, socket);
+        work_on(*job, gpu.get(), channel, jobs, socket);
         forget_unused_memory();
     }
     _exit(kExitClosed);

@@ -93,6 +93,14 @@ public:
         flush();
     }
 
+    // On the wire a cancel of nothing.
+    void give_back_memory() {
+        if (stage_ != Stage::idle || !up_)
+            return;
+        outgoing_.push(ToEngine(EngineCancel{}));
+        flush();
+    }
+
     void move_to(std::string gpu) {
         MR_CHECK(stage_ != Stage::busy, "an engine is moved between two tasks");
         gpu_ = std::move(gpu);
@@ -424,6 +432,10 @@ bool EngineProcess::can_feed() const {
 
 void EngineProcess::stop() {
     impl_->stop();
+}
+
+void EngineProcess::give_back_memory() {
+    impl_->give_back_memory();
 }
 
 void EngineProcess::move_to(std::string gpu) {

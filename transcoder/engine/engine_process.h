@@ -85,6 +85,9 @@ public:
     // Nothing more is said about the task. Without a task: does nothing.
     void stop();
 
+    // Without a task: it gives back at once what memory it keeps for the next one. Else does nothing.
+    void give_back_memory();
+
     // Only while no task is running: another process, with this GPU or none. on_ready follows once it
     // is up; once in all where it was to come anyway.
     void move_to(std::string gpu);

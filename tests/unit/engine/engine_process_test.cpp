@@ -1,13 +1,16 @@
 #include "transcoder/engine/engine_process.h"
 
 #include <cstdlib>
+#include <fstream>
 #include <optional>
+#include <string>
 
 #include <signal.h>
 
 #include "common/runtime/sha256.h"
 #include "tests/support/catch.h"
 #include "tests/unit/media/clips.h"
+#include "transcoder/engine/sanitized.h"
 
 namespace millrace::engine {
 namespace {
@@ -88,6 +91,16 @@ std::vector<std::uint8_t> bytes_of(const PayloadPtr& payload) {
     return bytes;
 }
 
+#ifndef MILLRACE_SANITIZED
+std::uint64_t resident_kib(int pid) {
+    std::ifstream status("/proc/" + std::to_string(pid) + "/status");
+    for (std::string line; std::getline(status, line);)
+        if (line.starts_with("VmRSS:"))
+            return std::stoull(line.substr(6));
+    return 0;
+}
+#endif
+
 }  // namespace
 
 TEST_CASE("an engine transcodes segment after segment and stays the same process", "[engine]") {
@@ -114,6 +127,42 @@ TEST_CASE("an engine transcodes segment after segment and stays the same process
     CHECK(bench.engine.restarts() == 0);
     CHECK(bench.ready == 0);
 }
+
+TEST_CASE("an engine that gives back its memory takes the next segment as before", "[engine]") {
+    Bench bench;
+    const auto clip = test::clip({.seconds = 0.4});
+    bench.engine.give_back_memory();  // it may not be up yet
+    for (std::uint64_t seq = 0; seq < 3; ++seq) {
+        bench.run(small_task(seq), clip);
+        bench.engine.give_back_memory();  // with a task: nothing
+        REQUIRE(bench.wait_for_outcome());
+        REQUIRE(bench.finished);
+        CHECK(bench.finished->source.frames == 10);
+        bench.engine.give_back_memory();
+        bench.engine.give_back_memory();
+    }
+    CHECK(bench.engine.restarts() == 0);
+}
+
+#ifndef MILLRACE_SANITIZED
+TEST_CASE("what an engine keeps goes back to the machine when it is told, not ten seconds later",
+          "[engine][memory]") {
+    Bench bench;
+    EngineTask task = small_task();
+    task.ladder[0].width = 1280;
+    task.ladder[0].height = 720;
+    bench.run(task, test::clip({.seconds = 1.0}));
+    REQUIRE(bench.wait_for_outcome());
+    REQUIRE(bench.finished);
+    const std::uint64_t kept = resident_kib(bench.engine.pid());
+    bench.engine.give_back_memory();
+    const TimePoint latest = bench.loop.now() + 5s;
+    while (resident_kib(bench.engine.pid()) > kept / 2 && bench.loop.now() < latest)
+        CHECK_FALSE(bench.loop.run_until([] { return false; }, bench.loop.now() + 20ms));
+    INFO(kept << " KiB kept");
+    CHECK(resident_kib(bench.engine.pid()) <= kept / 2);
+}
+#endif
 
 TEST_CASE("the same segment gives the same bytes in another engine", "[engine]") {
     const auto clip = test::clip({.seconds = 0.4});
