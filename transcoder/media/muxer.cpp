@@ -39,6 +39,12 @@ bool can_carry(Container container, AVCodecID codec) {
     }
 }
 
+bool can_carry(Container container, const AVCodecParameters& stream) {
+    constexpr int kOpusHead = 19;  // RFC 7845, section 5.1
+    const bool headless = stream.codec_id == AV_CODEC_ID_OPUS && stream.extradata_size < kOpusHead;
+    return can_carry(container, stream.codec_id) && !(container == Container::mp4 && headless);
+}
+
 Muxer::~Muxer() {
     if (io_ == nullptr)
         return;
@@ -240,6 +246,9 @@ Result<Muxer::Written> Muxer::finish() {
     if (rc < 0 || over_limit_)
         return failed("av_write_trailer", rc);
     const std::size_t init = container_ == Container::mp4 ? init_part(bytes_) : 0;
+    // FFmpeg 5.1 says nothing when it could not write it.
+    if (container_ == Container::mp4 && box(std::span(bytes_).first(init), "moov").empty())
+        return failed("av_write_trailer", AVERROR_INVALIDDATA);
     return Written{std::move(bytes_), init};
 }
 

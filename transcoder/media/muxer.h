@@ -81,5 +81,7 @@ private:
 
 // True when packets of that codec can be carried over into the container as they are.
 [[nodiscard]] bool can_carry(Container container, AVCodecID codec);
+// The same of a source's own packets: MP4 wants Opus' own header (OpusHead), which damaged and careless WebM lacks.
+[[nodiscard]] bool can_carry(Container container, const AVCodecParameters& stream);
 
 }  // namespace millrace::media

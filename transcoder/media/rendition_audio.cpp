@@ -10,7 +10,7 @@ Result<void> RenditionAudio::open(const RenditionSpec& spec, const AVCodecParame
     AudioSpec wanted = spec.audio;
     if (wanted.mode == AudioMode::none)
         return {};
-    const bool carried = can_carry(spec.container, source.codec_id);
+    const bool carried = can_carry(spec.container, source);
     if (carried && (wanted.mode == AudioMode::copy || satisfied_by(wanted, source))) {
         parameters_ = &source;
         return {};

@@ -191,4 +191,23 @@ TEST_CASE("AAC that is AAC already is carried over", "[audio]") {
     CHECK(test::probe_times(out.files.at("out"), "a:0") == test::probe_times(source, "a:0"));
 }
 
+TEST_CASE("Opus without its header cannot be carried into an MP4 and is encoded", "[audio]") {
+    auto source =
+        test::clip({.encode = "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -c:a libopus",
+                    .format = "webm"});
+    // Its track's CodecPrivate becomes an element that nobody knows.
+    const std::string head = "OpusHead";
+    const auto at = std::search(source.begin(), source.end(), head.begin(), head.end());
+    REQUIRE(at != source.end());
+    REQUIRE(*(at - 2) == 0xa2);  // 63 A2, a size of one byte
+    *(at - 2) = 0xa3;
+    RenditionSpec spec = test::quick("small", {96, 54});
+    spec.container = Container::mp4;
+    const auto made = test::transcoded(source, {.ladder = {spec}});
+    REQUIRE(made.report);
+    CHECK(made.warned("cannot be carried in its container"));
+    CHECK(test::probe_entry(made.files.at("small"), "a:0", "codec_name") == "aac");
+    CHECK(test::decoded_frames(made.files.at("small")) > 0);
+}
+
 }  // namespace millrace::media
