@@ -49,6 +49,7 @@ struct ToEngine {
     task @0 :EngineTask;
     inputEnd @1 :Void;  # exactly once after each task
     cancel @2 :Void;    # stop the running task; without one it means nothing
+    giveBackMemory @3 :Void;  # what is kept for the next task; with one running it means nothing
   }
 }
 

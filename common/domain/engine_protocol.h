@@ -4,7 +4,7 @@
 // so it needs no versions, but the engine works on hostile bytes: what it says is checked like a
 // stranger's word.
 //
-//   transcoder: start, then the source's bytes, then input_end    (cancel at any time)
+//   transcoder: start, then the source's bytes, then input_end    (cancel at any time, give_back_memory between)
 //   engine:     ready; then per task: probed, progress..., rendition + its bytes..., perhaps stages used and
 //               spent, and last finished or failed
 //
@@ -52,6 +52,11 @@ struct EngineInputEnd {
 };
 struct EngineCancel {
     bool operator==(const EngineCancel&) const = default;
+};
+
+// Memory that is kept for the next task goes back to the machine at once.
+struct EngineGiveBackMemory {
+    bool operator==(const EngineGiveBackMemory&) const = default;
 };
 
 // What holds around an engine, as far as the machine allows it. Limits on descriptors, files and
@@ -102,7 +107,7 @@ struct EngineFailed {
     bool operator==(const EngineFailed&) const = default;
 };
 
-using ToEngine = std::variant<EngineTask, EngineInputEnd, EngineCancel>;
+using ToEngine = std::variant<EngineTask, EngineInputEnd, EngineCancel, EngineGiveBackMemory>;
 using FromEngine = std::variant<EngineReady, EngineProbed, EngineProgress, EngineRendition,
                                 StagesUsed, EngineSpent, EngineFinished, EngineFailed>;
 

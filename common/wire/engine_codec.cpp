@@ -114,6 +114,10 @@ void put_union(schema::ToEngine::Builder out, const EngineCancel&) {
     out.setCancel();
 }
 
+void put_union(schema::ToEngine::Builder out, const EngineGiveBackMemory&) {
+    out.setGiveBackMemory();
+}
+
 EngineTask get(schema::EngineTask::Reader in) {
     EngineTask task;
     task.ladder = get(in.getLadder());
@@ -143,6 +147,8 @@ ToEngine get(schema::ToEngine::Reader in) {
             return EngineInputEnd{};
         case schema::ToEngine::CANCEL:
             return EngineCancel{};
+        case schema::ToEngine::GIVE_BACK_MEMORY:
+            return EngineGiveBackMemory{};
     }
     throw Unfamiliar("unknown ToEngine");
 }

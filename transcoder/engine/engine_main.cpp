@@ -127,9 +127,10 @@ private:
         } else if (std::holds_alternative<EngineInputEnd>(*message)) {
             if (current_.source)
                 current_.source->finish();
+        } else if (std::holds_alternative<EngineGiveBackMemory>(*message)) {
+            jobs_.give_back();
         } else {
             stop_current();
-            jobs_.give_back();  // where there was none
         }
     }
     void stop_current() {

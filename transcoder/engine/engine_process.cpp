@@ -93,11 +93,10 @@ public:
         flush();
     }
 
-    // On the wire a cancel of nothing.
     void give_back_memory() {
         if (stage_ != Stage::idle || !up_)
             return;
-        outgoing_.push(ToEngine(EngineCancel{}));
+        outgoing_.push(ToEngine(EngineGiveBackMemory{}));
         flush();
     }
 

@@ -55,8 +55,8 @@ StagesUsed sample_stages() {
 }  // namespace
 
 TEST_CASE("every message to an engine comes back as it was", "[engine][wire]") {
-    for (const ToEngine& message :
-         {ToEngine(sample_task()), ToEngine(EngineInputEnd{}), ToEngine(EngineCancel{})}) {
+    for (const ToEngine& message : {ToEngine(sample_task()), ToEngine(EngineInputEnd{}),
+                                    ToEngine(EngineCancel{}), ToEngine(EngineGiveBackMemory{})}) {
         const auto back = decode_to_engine(encode(message));
         REQUIRE(back);
         CHECK(*back == message);

@@ -58,7 +58,7 @@ TEST_CASE("with a task there it means nothing, also not later", "[engine][memory
     slot.put("first");
     slot.give_back();
     CHECK(slot.take(nothing, kNever) == "first");
-    slot.give_back();  // a cancel of the task that runs
+    slot.give_back();  // while the task runs
     slot.ended();
     slot.put("second");
     CHECK(slot.take(nothing, kNever) == "second");
