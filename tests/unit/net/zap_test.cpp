@@ -159,13 +159,13 @@ TEST_CASE("a server with another key is told from nobody and from a refusal") {
     const auto server = house.serve(book.handlers());
     Visitor visitor(house.loop, house.context);
     visitor.connect(server->endpoint(), make_key_pair().public_key, house.known_key());
-    const auto verdict = [&visitor] {
+    const auto verdict = [](const Visitor& of) {
         JoinProbe probe;
-        for (const LinkEvent event : visitor.events)
+        for (const LinkEvent event : of.events)
             probe.on_event(event);
         return probe.verdict();
     };
-    CHECK(house.wait([&] { return verdict() == JoinProbe::Verdict::foreign; }));
+    CHECK(house.wait([&] { return verdict(visitor) == JoinProbe::Verdict::foreign; }));
     CHECK_FALSE(visitor.saw(LinkEvent::up));
     CHECK_FALSE(visitor.saw(LinkEvent::refused));
     CHECK(book.entries.empty());
@@ -174,8 +174,10 @@ TEST_CASE("a server with another key is told from nobody and from a refusal") {
     Visitor late(house.loop, house.context);
     const_cast<std::unique_ptr<ServerLane>&>(server).reset();
     late.connect(address, house.own.public_key, house.known_key());
-    REQUIRE(house.wait([&] { return late.saw(LinkEvent::unreachable); }));
-    CHECK_FALSE(late.saw(LinkEvent::not_ours));
+    // ZeroMQ closes in the background: the old listener may still take a connection and cut it, once.
+    REQUIRE(house.wait([&] { return verdict(late) == JoinProbe::Verdict::unreachable; }));
+    CHECK_FALSE(late.saw(LinkEvent::refused));
+    CHECK_FALSE(late.saw(LinkEvent::up));
 }
 
 TEST_CASE("a client without CURVE gets nowhere") {
