@@ -4,6 +4,7 @@
 
 #include "tests/support/catch.h"
 #include "tests/unit/gpu/on_gpu.h"
+#include "tests/unit/media/captions.h"
 
 namespace millrace::media {
 namespace {
@@ -88,6 +89,21 @@ TEST_CASE("segments of a rendition share their headers", "[gpu][nvenc]") {
     const auto sets = [](const OnGpu& made) { return made.report->renditions[0].parameter_sets; };
     CHECK(sets(first) != Sha256{});
     CHECK(sets(first) == sets(second));
+}
+
+TEST_CASE("captions travel beside pictures to NVENC", "[gpu][nvenc]") {
+    // A second at 60 fps, which the unit of these tests does not decode.
+    const auto captions = test::source_captions(60, 4);
+    RenditionSpec half = quick("half", {160, 90}, {30, 1});
+    const OnGpu gpu(test::captioned(captions), {quick("same", {160, 90}), half}, kAll);
+    REQUIRE(gpu.report);
+    CHECK(gpu.used.encoded == std::vector{EncodedBy::gpu, EncodedBy::gpu});
+    for (const char* name : {"same", "half"}) {
+        INFO(name);
+        const auto shown = test::all_of(test::shown_captions(gpu.files.at(name), false));
+        CHECK(test::of_type(shown, 0, 1) == test::of_type(test::all_of(captions), 0, 1));
+        CHECK(test::of_type(shown, 2, 3) == test::of_type(test::all_of(captions), 2, 3));
+    }
 }
 
 TEST_CASE("a constant bitrate keeps to its buffer and leaves its fill", "[gpu][nvenc]") {
