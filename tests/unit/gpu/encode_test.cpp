@@ -37,6 +37,8 @@ std::vector<std::int64_t> key_times(const std::vector<std::uint8_t>& file) {
 
 TEST_CASE("pictures go from NVDEC through the kernel to NVENC and never cross the bus",
           "[gpu][nvenc]") {
+    if (!test::has_kernel())
+        return;
     const Container container = GENERATE(Container::mpegts, Container::mp4);
     const auto source = encoded(kVp9, kSource);
     const Ladder ladder{in(container)};
@@ -120,6 +122,8 @@ TEST_CASE("a constant bitrate keeps to its buffer and leaves its fill", "[gpu][n
 
 TEST_CASE("renditions that NVENC does not take are the CPU's, of the same pictures",
           "[gpu][nvenc]") {
+    if (!test::has_kernel())
+        return;
     const auto source = encoded(kVp9, kSource);
     const Ladder ladder{quick("hd", {256, 144}), quick("small", {80, 48})};
     const OnGpu gpu(source, ladder, kAll);

@@ -11,6 +11,7 @@
 #include "tests/support/catch.h"
 #include "tests/unit/media/clips.h"
 #include "tests/unit/media/transcoded.h"
+#include "transcoder/cuda/kernel_image.h"
 #include "transcoder/media/gpu_stages.h"
 
 namespace millrace::test {
@@ -52,6 +53,14 @@ struct OnGpu final : media::TranscodeObserver {
     std::map<std::string, std::vector<std::uint8_t>> files;
     Result<TranscodeReport> report = error(ErrorKind::internal, "not run");
 };
+
+// A build without a CUDA toolkit has no kernel to scale with: says so.
+[[nodiscard]] inline bool has_kernel() {
+    const bool has = !cuda::kernel_image().empty();
+    if (!has)
+        WARN("SKIPPED: this build has no kernel: no CUDA toolkit was found");
+    return has;
+}
 
 inline const std::string kVp9 =
     "-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -lag-in-frames 0 -b:v 300k";

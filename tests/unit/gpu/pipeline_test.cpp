@@ -99,6 +99,8 @@ TEST_CASE("without a device there is no GPU to carry anything", "[gpu][pipeline]
 TEST_CASE(
     "pictures scaled on the card are the CPU's to the eye, and those of the source's size its own",
     "[gpu][pipeline]") {
+    if (!test::has_kernel())
+        return;
     const Size size = GENERATE(Size{160, 96}, Size{162, 98});
     const auto source = encoded(kVp9, size);
     const OnGpu gpu(source, kLadder, kScaling);
@@ -114,6 +116,8 @@ TEST_CASE(
 
 TEST_CASE("a rendition that the kernel does not make is made by the CPU of the same picture",
           "[gpu][pipeline]") {
+    if (!test::has_kernel())
+        return;
     const auto source = encoded(kVp9);
     Ladder ladder = kLadder;
     ladder.back().color_depth = 10;
@@ -125,6 +129,8 @@ TEST_CASE("a rendition that the kernel does not make is made by the CPU of the s
 }
 
 TEST_CASE("what the kernel cannot help is brought whole, and why is told", "[gpu][pipeline]") {
+    if (!test::has_kernel())
+        return;
     const auto source = encoded(kVp9);
     Ladder ladder{quick("deep", {80, 48})};
     ladder.back().color_depth = 10;
@@ -137,6 +143,8 @@ TEST_CASE("what the kernel cannot help is brought whole, and why is told", "[gpu
 }
 
 TEST_CASE("a launch that fails in mid-stream is an error of the device", "[gpu][pipeline]") {
+    if (!test::has_kernel())
+        return;
     const OnGpu gpu(encoded(kVp9), kLadder, kScaling, "throws");
     REQUIRE_FALSE(gpu.report);
     CHECK(gpu.report.error().kind == ErrorKind::device);
