@@ -21,7 +21,6 @@
 
 #include <poll.h>
 #include <sys/eventfd.h>
-#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "tests/unit/gpu/fake_fault.h"
@@ -46,12 +45,6 @@ thread_local int pushed = 0;
 
 bool is(std::string_view fault) {
     return fake_fault(fault);
-}
-
-bool in_an_engine() {
-    char name[16] = "";
-    prctl(PR_GET_NAME, name);
-    return std::string_view(name) == "millrace-engine";
 }
 
 // Ends with the process.

@@ -6,6 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include <sys/prctl.h>
+
 inline bool fake_fault(std::string_view fault) {
     const auto variable = [](const char* name) {
         const char* value = std::getenv(name);
@@ -13,4 +15,11 @@ inline bool fake_fault(std::string_view fault) {
     };
     const std::string chosen = variable("CUDA_FAKE");
     return chosen == fault || chosen == std::string(fault) + "@" + variable("CUDA_VISIBLE_DEVICES");
+}
+
+// For faults that begin after the trial.
+inline bool in_an_engine() {
+    char name[16] = "";
+    prctl(PR_GET_NAME, name);
+    return std::string_view(name) == "millrace-engine";
 }

@@ -13,7 +13,6 @@
 #include <vector>
 
 #include <ffnvcodec/nvEncodeAPI.h>
-#include <sys/prctl.h>
 
 #include "tests/unit/gpu/fake_fault.h"
 #include "tests/unit/gpu/fake_kernel_calls.h"
@@ -31,12 +30,6 @@ constexpr std::size_t kCaptionHeader = 10;  // of an ATSC A/53 message, before i
 // GUIDs have no operator.
 bool same(const GUID& one, const GUID& other) {
     return std::memcmp(&one, &other, sizeof one) == 0;
-}
-
-bool in_an_engine() {
-    char name[16] = "";
-    prctl(PR_GET_NAME, name);
-    return std::string(name) == "millrace-engine";
 }
 
 struct Resource {
