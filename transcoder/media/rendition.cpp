@@ -131,14 +131,10 @@ Result<void> Rendition::encode(const AVFrame& picture, Ticks at,
         sei_[at] = hevc_caption_sei(captions);
     {
         const CpuTimer timer(times_.encode_us);
-        if (to_planes_) {
-            const auto planes = for_the_cpu(picture);
-            if (!planes)
-                return planes.error();
-            MR_TRY(encoder_->send(**planes, at, {keys_.is_key(at), captions}));
-        } else {
-            MR_TRY(encoder_->send(picture, at, {keys_.is_key(at), captions}));
-        }
+        const auto frame = for_the_encoder(picture);
+        if (!frame)
+            return frame.error();
+        MR_TRY(encoder_->send(**frame, at, {keys_.is_key(at), captions}));
     }
     while (true) {
         const auto pulled = mux_encoded();
@@ -149,8 +145,10 @@ Result<void> Rendition::encode(const AVFrame& picture, Ticks at,
     }
 }
 
-// A picture that was made for the card's encoder.
-Result<av::FramePtr> Rendition::for_the_cpu(const AVFrame& picture) {
+// It was made for the card's encoder, which may have refused.
+Result<av::FramePtr> Rendition::for_the_encoder(const AVFrame& picture) {
+    if (!to_planes_)
+        return av::share(picture);
     if (picture.format != AV_PIX_FMT_CUDA)
         return to_planes_->apply(picture);
     const auto here = download(picture);

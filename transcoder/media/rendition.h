@@ -84,7 +84,7 @@ public:
 private:
     [[nodiscard]] Result<void> open_encoder();
     [[nodiscard]] Result<void> open_encoder(const Gpu* gpu);
-    [[nodiscard]] Result<av::FramePtr> for_the_cpu(const AVFrame& picture);
+    [[nodiscard]] Result<av::FramePtr> for_the_encoder(const AVFrame& picture);
     [[nodiscard]] Result<void> open_muxer();
     [[nodiscard]] Result<void> encode_after_all(Ending& ending,
                                                 const std::function<Result<void>()>& pulse);
