@@ -44,14 +44,9 @@ void must(const Result<void>& result) {
 struct OnDevice {
     OnDevice(const std::shared_ptr<cuda::Device>& device, const SurfaceSpec& spec) {
         constexpr std::int64_t kAlignment = 512;
-        for (int plane = 0; plane < cuda::planes_of(spec.format); ++plane) {
-            const std::int64_t stride =
-                (cuda::row_bytes(spec, plane) + kAlignment - 1) / kAlignment * kAlignment;
-            memory.push_back(must(DeviceBuffer::make(
-                device, static_cast<std::size_t>(stride * cuda::plane_size(spec, plane).height))));
-            view.planes[plane] = memory.back().data();
-            view.strides[plane] = stride;
-        }
+        const cuda::SurfaceLayout layout = cuda::lay_out(spec, kAlignment);
+        memory.push_back(must(DeviceBuffer::make(device, layout.bytes)));
+        view = layout.at(memory.back().data());
     }
     std::vector<DeviceBuffer> memory;
     Surface view;

@@ -97,28 +97,9 @@ namespace {
 
 using Bytes = std::vector<std::uint8_t>;
 
-// Planes one after the other, rows without padding.
 struct Picture {
-    explicit Picture(const SurfaceSpec& s) : spec(s) {
-        std::size_t size = 0;
-        for (int plane = 0; plane < planes_of(spec.format); ++plane)
-            size += bytes_of(plane);
-        bytes.resize(size);
-    }
-    [[nodiscard]] std::size_t bytes_of(int plane) const {
-        return static_cast<std::size_t>(row_bytes(spec, plane)) *
-               static_cast<std::size_t>(plane_size(spec, plane).height);
-    }
-    [[nodiscard]] Surface at(std::uint8_t* base) const {
-        Surface surface;
-        for (int plane = 0; plane < planes_of(spec.format); ++plane) {
-            surface.planes[plane] = base;
-            surface.strides[plane] = row_bytes(spec, plane);
-            base += bytes_of(plane);
-        }
-        return surface;
-    }
-    SurfaceSpec spec;
+    explicit Picture(const SurfaceSpec& spec) : layout(lay_out(spec)), bytes(layout.bytes) {}
+    SurfaceLayout layout;
     Bytes bytes;
 };
 
@@ -145,14 +126,14 @@ Result<void> compare_with_host(const std::shared_ptr<Device>& device, SurfaceFor
         if (!made)
             return made.error();
         memory.push_back(std::move(*made));
-        host.push_back(picture.at(picture.bytes.data()));
-        there.push_back(picture.at(memory.back().data()));
+        host.push_back(picture.layout.at(picture.bytes.data()));
+        there.push_back(picture.layout.at(memory.back().data()));
     }
-    scale_on_host(plan, from.at(from.bytes.data()), host);
+    scale_on_host(plan, from.layout.at(from.bytes.data()), host);
     const auto scaler = DeviceScaler::open(device, plan);
     if (!scaler)
         return scaler.error();
-    MR_TRY((*scaler)->enqueue(from.at(source_memory->data()), there));
+    MR_TRY((*scaler)->enqueue(from.layout.at(source_memory->data()), there));
     for (std::size_t n = 0; n < expected.size(); ++n) {
         Bytes back(expected[n].bytes.size());
         MR_TRY(memory[n].download(back));

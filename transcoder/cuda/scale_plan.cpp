@@ -95,6 +95,27 @@ std::int64_t row_bytes(const SurfaceSpec& surface, int plane) {
            (surface.format == SurfaceFormat::p010 ? 2 : 1);
 }
 
+Surface SurfaceLayout::at(std::uint8_t* block) const {
+    Surface surface;
+    for (int plane = 0; plane < kPlanesMax && strides[plane] > 0; ++plane) {
+        surface.planes[plane] = block + starts[plane];
+        surface.strides[plane] = strides[plane];
+    }
+    return surface;
+}
+
+SurfaceLayout lay_out(const SurfaceSpec& surface, std::int64_t row_alignment) {
+    SurfaceLayout layout;
+    for (int plane = 0; plane < planes_of(surface.format); ++plane) {
+        const std::int64_t stride =
+            (row_bytes(surface, plane) + row_alignment - 1) / row_alignment * row_alignment;
+        layout.starts[plane] = layout.bytes;
+        layout.strides[plane] = stride;
+        layout.bytes += static_cast<std::size_t>(stride * plane_size(surface, plane).height);
+    }
+    return layout;
+}
+
 PlaneJob ScalePlan::Plane::between(const Surface& from, const Surface& to) const {
     const int source = plane == 0 ? 0 : 1;
     PlaneJob whole = job;

@@ -87,6 +87,17 @@ private:
 // Bytes of one row of one plane without padding.
 [[nodiscard]] std::int64_t row_bytes(const SurfaceSpec& surface, int plane);
 
+// The planes of a surface in one block of memory, one after the other.
+struct SurfaceLayout {
+    std::size_t starts[kPlanesMax] = {};
+    std::int64_t strides[kPlanesMax] = {};  // bytes
+    std::size_t bytes = 0;                  // of all
+
+    [[nodiscard]] Surface at(std::uint8_t* block) const;
+};
+// `row_alignment`: strides are multiples of it; 1: rows without padding.
+[[nodiscard]] SurfaceLayout lay_out(const SurfaceSpec& surface, std::int64_t row_alignment = 1);
+
 // The work of one plane on the CPU, its filters filled in.
 void scale_plane(const PlaneJob& job);
 

@@ -7,7 +7,7 @@
 namespace millrace::media {
 namespace {
 
-constexpr std::size_t kRowAlignment = 64;  // what encoders like best
+constexpr std::int64_t kRowAlignment = 64;  // what encoders like best
 
 const AVHWFramesContext& frames_of(const AVFrame& surface) {
     return *reinterpret_cast<const AVHWFramesContext*>(surface.hw_frames_ctx->data);
@@ -50,27 +50,12 @@ av::FramePtr described_as(const AVFrame& source, const Shape& shape) {
     return frame;
 }
 
-// Where the planes of pictures in system memory lie in one block, one picture after the other.
+// A picture in system memory, in a block that holds those of all renditions.
 struct Place {
-    std::size_t start[cuda::kPlanesMax] = {};
-    std::int64_t stride[cuda::kPlanesMax] = {};
+    std::size_t start = 0;
+    cuda::SurfaceLayout layout;
+    [[nodiscard]] cuda::Surface in(std::uint8_t* block) const { return layout.at(block + start); }
 };
-
-std::size_t align(std::size_t size) {
-    return (size + kRowAlignment - 1) / kRowAlignment * kRowAlignment;
-}
-
-// `end`: of the block so far; grows.
-Place place_behind(std::size_t& end, const cuda::SurfaceSpec& spec) {
-    Place place;
-    for (int plane = 0; plane < cuda::planes_of(spec.format); ++plane) {
-        const std::size_t stride = align(static_cast<std::size_t>(cuda::row_bytes(spec, plane)));
-        place.start[plane] = end;
-        place.stride[plane] = static_cast<std::int64_t>(stride);
-        end += stride * static_cast<std::size_t>(cuda::plane_size(spec, plane).height);
-    }
-    return place;
-}
 
 // Blocks of memory that the card copies to, used again when no picture in them is.
 AVBufferRef* make_block(void* device, std::size_t bytes) {
@@ -110,8 +95,13 @@ public:
             return scaler.error();
         std::unique_ptr<Ladder> ladder(new Ladder(source, full_range, std::move(*scaler)));
         std::size_t bytes = 0;
-        for (const Shape& shape : shapes)
-            ladder->places_.push_back(stays(shape) ? Place{} : place_behind(bytes, spec_of(shape)));
+        for (const Shape& shape : shapes) {
+            Place& place = ladder->places_.emplace_back();
+            if (stays(shape))
+                continue;
+            place = {bytes, cuda::lay_out(spec_of(shape), kRowAlignment)};
+            bytes += place.layout.bytes;
+        }
         if (bytes == 0)
             return ladder;
         auto block = cuda::DeviceBuffer::make(device, bytes);
@@ -138,8 +128,8 @@ public:
         for (std::size_t n = 0; n < made.size(); ++n) {
             AVFrame& frame = *made[n].frame;
             if (!stays(made[n].shape))
-                lay_out(frame, places_[n], *here);
-            to.push_back(stays(made[n].shape) ? view_of(frame) : there(places_[n]));
+                put_in(frame, places_[n], *here);
+            to.push_back(stays(made[n].shape) ? view_of(frame) : places_[n].in(block_->data()));
         }
         MR_TRY(scaler_->enqueue(view_of(surface), to));
         return here ? block_->enqueue_download({here->data, block_->size()}) : Result<void>();
@@ -150,20 +140,13 @@ private:
            std::unique_ptr<cuda::DeviceScaler> scaler)
         : source_(source), full_range_(full_range), scaler_(std::move(scaler)) {}
 
-    [[nodiscard]] cuda::Surface there(const Place& place) const {
-        cuda::Surface surface;
-        for (int plane = 0; plane < cuda::kPlanesMax; ++plane) {
-            surface.planes[plane] = block_->data() + place.start[plane];
-            surface.strides[plane] = place.stride[plane];
-        }
-        return surface;
-    }
-    static void lay_out(AVFrame& frame, const Place& place, AVBufferRef& block) {
+    static void put_in(AVFrame& frame, const Place& place, AVBufferRef& block) {
         frame.buf[0] = av_buffer_ref(&block);
         MR_CHECK(frame.buf[0] != nullptr, "out of memory");
+        const cuda::Surface surface = place.in(block.data);
         for (int plane = 0; plane < cuda::kPlanesMax; ++plane) {
-            frame.data[plane] = block.data + place.start[plane];
-            frame.linesize[plane] = static_cast<int>(place.stride[plane]);
+            frame.data[plane] = surface.planes[plane];
+            frame.linesize[plane] = static_cast<int>(surface.strides[plane]);
         }
     }
 
