@@ -16,7 +16,6 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -29,6 +28,8 @@
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#include "common/runtime/process_usage.h"
 
 using namespace millrace::bench;
 
@@ -119,13 +120,7 @@ public:
         return status;
     }
     // Of all its threads, user and system.
-    [[nodiscard]] double cpu_seconds() const {
-        clockid_t clock{};
-        timespec time{};
-        if (::clock_getcpuclockid(pid_, &clock) != 0 || ::clock_gettime(clock, &time) != 0)
-            return 0;
-        return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
-    }
+    [[nodiscard]] double cpu_seconds() const { return to_seconds(cpu_time_of(pid_)); }
     [[nodiscard]] double resident_kib() const {
         std::ifstream file("/proc/" + std::to_string(pid_) + "/statm");
         double pages = 0, resident = 0;

@@ -2,7 +2,6 @@
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <ctime>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -17,6 +16,7 @@
 #include <unistd.h>
 
 #include "benchmarks/pipeline.h"
+#include "common/runtime/process_usage.h"
 #include "transcoder/engine/engine_process.h"
 
 extern char** environ;
@@ -24,21 +24,8 @@ extern char** environ;
 namespace millrace::bench {
 namespace {
 
-double seconds(const timespec& time) {
-    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_nsec) / 1e9;
-}
-
 double seconds(const timeval& time) {
     return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
-}
-
-// Of all its threads, user and system.
-double cpu_of(int pid) {
-    clockid_t clock{};
-    timespec time{};
-    if (::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &time) != 0)
-        return 0;
-    return seconds(time);
 }
 
 }  // namespace
@@ -92,7 +79,7 @@ void Engine::begin(const EngineTask& task, const std::vector<std::uint8_t>& sour
     files_.clear();
     cost_ = {};
     begun_ = loop_.now();
-    cpu_before_ = cpu_of(process_->pid());
+    cpu_before_ = cpu_time_of(process_->pid());
     process_->begin(task);
     process_->feed(make_payload(pool_, source));
     process_->end_input();
@@ -100,7 +87,7 @@ void Engine::begin(const EngineTask& task, const std::vector<std::uint8_t>& sour
 
 void Engine::finished(const TranscodeReport& report) {
     cost_.wall_s = to_seconds(loop_.now() - begun_);
-    cost_.engine_s = cpu_of(process_->pid()) - cpu_before_;
+    cost_.engine_s = to_seconds(cpu_time_of(process_->pid()) - cpu_before_);
     cost_.cpu_s = cost_.engine_s;
     const Held held = held_by(process_->pid());
     cost_.peak_mib = held.peak_mib;

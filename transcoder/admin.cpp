@@ -37,29 +37,19 @@ json walls_json(const std::optional<EngineWalls>& walls) {
             {"driver", walls->driver}};
 }
 
-// Of a transcoder with GPUs: how many segments who decoded, scaled, encoded.
-template <std::size_t count>
-json by_name(const std::array<std::string_view, count>& names,
-             const std::array<std::uint64_t, count>& counts) {
-    json all = json::object();
-    for (std::size_t by = 0; by < count; ++by)
-        all[std::string(names[by])] = counts[by];
-    return all;
-}
-
 json reason_json(const std::string& reason) {
     return reason.empty() ? json(nullptr) : json(reason);
 }
 
 json stages_json(const StageCounts& counts) {
     return {{"decoding",
-             {{"segments", by_name(kDecodedBy, counts.segments)},
+             {{"segments", gpu::decoders_json(counts)},
               {"downloads", counts.downloads},
               {"last_reason", reason_json(counts.decode_reason)}}},
             {"scaling",
              {{"pictures", counts.scaled}, {"last_reason", reason_json(counts.scale_reason)}}},
             {"encoding",
-             {{"renditions", by_name(kEncodedBy, counts.renditions)},
+             {{"renditions", gpu::encoders_json(counts)},
               {"uploads", counts.uploads},
               {"last_reason", reason_json(counts.encode_reason)}}}};
 }

@@ -327,22 +327,6 @@ void Service::engine_finished(SlotNo slot, TaskRef task, const TranscodeReport& 
     settle();
 }
 
-void StageCounts::add(const StagesUsed& used) {
-    segments.at(static_cast<std::size_t>(used.decoded)) += 1;
-    for (const EncodedBy by : used.encoded)
-        renditions.at(static_cast<std::size_t>(by)) += 1;
-    scaled += used.scaled;
-    downloads += used.downloads;
-    uploads += used.uploads;
-    const auto keep_last = [](std::string& last, const std::string& reason) {
-        if (!reason.empty())
-            last = reason;
-    };
-    keep_last(decode_reason, used.decode_reason);
-    keep_last(scale_reason, used.scale_reason);
-    keep_last(encode_reason, used.encode_reason);
-}
-
 void Service::engine_stages(TaskRef task, const StagesUsed& stages) {
     if (const auto found = tasks_.find(task); found != tasks_.end())
         found->second.stages = stages;

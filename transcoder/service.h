@@ -40,21 +40,6 @@ struct ServiceOptions {
     gpu::Stock gpus;  // of --nvidia; core.gpus are those of them that are ready, in order
 };
 
-// Of a transcoder with GPUs, since start.
-struct StageCounts {
-    std::array<std::uint64_t, kDecodedBy.size()> segments{};
-    std::array<std::uint64_t, kEncodedBy.size()> renditions{};
-    std::int64_t scaled = 0;  // pictures of sources
-    std::int64_t downloads = 0;
-    std::int64_t uploads = 0;
-    // Why a GPU did not decode, scale, encode; the last of each.
-    std::string decode_reason;
-    std::string scale_reason;
-    std::string encode_reason;
-
-    void add(const StagesUsed& used);
-};
-
 class Service final : public LinkEvents, public EngineEvents {
 public:
     struct Parts {
@@ -86,6 +71,7 @@ public:
     // Those of --nvidia as they are now.
     [[nodiscard]] gpu::Stock gpus() const;
     [[nodiscard]] std::vector<GpuReading> gpu_readings() const;
+    // Of segments with pictures, since start; nothing where there are no GPUs.
     [[nodiscard]] const StageCounts& stages() const { return stages_; }
 
     // LinkEvents

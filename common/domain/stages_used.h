@@ -54,4 +54,25 @@ struct StagesUsed {
     bool operator==(const StagesUsed&) const = default;
 };
 
+// Of many segments.
+struct StageCounts {
+    std::array<std::uint64_t, kDecodedBy.size()> segments{};    // by who decoded
+    std::array<std::uint64_t, kEncodedBy.size()> renditions{};  // by who encoded
+    std::int64_t scaled = 0;                                    // pictures of sources
+    std::int64_t downloads = 0;
+    std::int64_t uploads = 0;
+    // Why a GPU did not decode, scale, encode; the last of each.
+    std::string decode_reason;
+    std::string scale_reason;
+    std::string encode_reason;
+
+    void add(const StagesUsed& used);
+    [[nodiscard]] std::uint64_t by(DecodedBy who) const {
+        return segments.at(static_cast<std::size_t>(who));
+    }
+    [[nodiscard]] std::uint64_t by(EncodedBy who) const {
+        return renditions.at(static_cast<std::size_t>(who));
+    }
+};
+
 }  // namespace millrace

@@ -38,7 +38,8 @@ class Measured(unittest.TestCase):
         self.assertTrue(all(step["sessions"] <= 3 for step in found["steps"]))
         full = found["steps"][0]  # so little work that as many as may be are tried first
         self.assertEqual([(gpu["index"], gpu["sessions"]) for gpu in full["gpus"]], [(0, 1), (1, 2)])
-        self.assertEqual(full["decoded"].keys(), {"gpu"})
+        decoded = {by: segments for by, segments in full["decoded"].items() if segments}
+        self.assertEqual(decoded.keys(), {"gpu"})
         # As the library tells; the second has no encoders.
         self.assertEqual([gpu["decoder"] for gpu in full["gpus"]], [0.25, 0.25])
         self.assertAlmostEqual(full["gpus"][0]["encoder"], 0.4)
@@ -46,7 +47,7 @@ class Measured(unittest.TestCase):
         if not full["holds"]:
             self.skipTest("this machine is too busy for three small sessions now: only where they sit was tested")
         self.assertEqual((found["sessions"], found["bound"], found["bound_gpu"]), (3, "gpu_limit", None))
-        self.assertEqual(full["decoded"], {"gpu": 8 * 3})  # 2 to warm up and 6 that count, each
+        self.assertEqual(decoded, {"gpu": 8 * 3})  # 2 to warm up and 6 that count, each
 
     def test_the_picture_shows_the_gpus_and_names_the_limit(self):
         done = self.bench("0:1")

@@ -39,7 +39,7 @@ std::string_view to_string(Bound bound) {
 }
 
 Binding what_was_short(const Step& failed) {
-    if (failed.encoded.at(static_cast<std::size_t>(EncodedBy::refused)) > 0)
+    if (failed.stages.by(EncodedBy::refused) > 0)
         return {Bound::encoder_sessions, {}, 0};
     // Whoever else uses the machine's cores leaves us less.
     const double used = std::max(failed.cpu_share, 1 - failed.idle_share);

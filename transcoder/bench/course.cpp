@@ -1,11 +1,11 @@
 #include "transcoder/bench/course.h"
 
 #include <algorithm>
-#include <ctime>
 #include <deque>
 #include <fstream>
 
 #include "common/base/check.h"
+#include "common/runtime/process_usage.h"
 #include "transcoder/bench/bound.h"
 #include "transcoder/engine/engine_process.h"
 
@@ -24,23 +24,6 @@ constexpr Duration kLookEvery = seconds(1);
 // All engines of a machine open their card one after the other; each gives up before that.
 constexpr Duration kOpenWithin =
     engine::EngineProcess::kOpensWithin + engine::EngineProcess::kUpWithin;
-
-// Of all threads of a process, user and system; zero when it is gone.
-Duration cpu_of(int pid) {
-    clockid_t clock{};
-    timespec time{};
-    if (pid <= 0 || ::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &time) != 0)
-        return Duration::zero();
-    return seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
-}
-
-std::uint64_t peak_memory_of(int pid) {
-    std::ifstream status("/proc/" + std::to_string(pid) + "/status");
-    for (std::string line; std::getline(status, line);)
-        if (line.starts_with("VmHWM:"))
-            return std::stoull(line.substr(6)) * 1024;
-    return 0;
-}
 
 // What the machine's cores did since it started, in the kernel's ticks.
 struct MachineTicks {
@@ -174,11 +157,7 @@ private:
                 course_.broken(gpu, error(ErrorKind::device, why));
         };
         callbacks.on_walls = [](const EngineWalls&) {};
-        callbacks.on_stages = [this](const StagesUsed& stages) {
-            ++course_.counts_.decoded.at(static_cast<std::size_t>(stages.decoded));
-            for (const EncodedBy by : stages.encoded)
-                ++course_.counts_.encoded.at(static_cast<std::size_t>(by));
-        };
+        callbacks.on_stages = [this](const StagesUsed& stages) { course_.stages_.add(stages); };
         return callbacks;
     }
     void heard() { heard_ = course_.loop_.now(); }
@@ -351,7 +330,7 @@ Result<Lone> Course::alone() {
     std::vector<Duration> durations{first->source.duration};
     Sum sum;
     watch_gpus();
-    const Duration cpu_before = cpu_of(session.pid());
+    const Duration cpu_before = cpu_time_of(session.pid());
     for (std::size_t n = 0; n < clip_.size(); ++n) {
         const auto report = serve_one(session);
         if (!report)
@@ -364,7 +343,7 @@ Result<Lone> Course::alone() {
         lone.times.encode_us += report->times.encode_us;
         sum.add(*report, options_.ladder);
     }
-    lone.cpu = cpu_of(session.pid()) - cpu_before;
+    lone.cpu = cpu_time_of(session.pid()) - cpu_before;
     if (meter_)
         lone.gpus = meter_->loads();
     lone.memory = peak_memory_of(session.pid());
@@ -381,7 +360,7 @@ Result<Step> Course::run(std::uint32_t sessions, Rounds rounds, const Shown& sho
         std::clamp(options_.cores / sessions, 1.0, static_cast<double>(kThreadsMax)));
     served_ = 0;
     late_ = false;
-    counts_ = {};
+    stages_ = {};
     warm_up_ = rounds.warm_up;
     Step step;
     step.sessions = sessions;
@@ -394,8 +373,7 @@ Result<Step> Course::run(std::uint32_t sessions, Rounds rounds, const Shown& sho
         served = {};
     }
     step.given_up = late_;
-    step.decoded = counts_.decoded;
-    step.encoded = counts_.encoded;
+    step.stages = stages_;
     for (const auto& one : sessions_)
         step.served.push_back(without_warm_up(std::move(one->served), warm_up_));
     if (meter_)
@@ -420,7 +398,7 @@ Result<void> Course::paced(Rounds rounds, const Shown& shown, Step& step) {
         counted_since = loop_.now();
         ticks_before = machine_ticks();
         for (const auto& one : sessions_)
-            cpu_before += cpu_of(one->pid());
+            cpu_before += cpu_time_of(one->pid());
         watch_gpus();
     };
     // Each arrival sets the next one; the timer of the last does nothing more.
@@ -448,7 +426,7 @@ Result<void> Course::paced(Rounds rounds, const Shown& shown, Step& step) {
     const double wall = to_seconds(loop_.now() - counted_since);
     Duration cpu = -cpu_before;
     for (const auto& one : sessions_)
-        cpu += cpu_of(one->pid());
+        cpu += cpu_time_of(one->pid());
     step.idle_share = idle_share(ticks_before, machine_ticks());
     step.cpu_share = wall > 0 ? to_seconds(cpu) / wall / options_.cores : 0;
     return served;

@@ -109,7 +109,7 @@ private:
     std::uint32_t served_ = 0;   // of the step, by all sessions
     std::uint32_t warm_up_ = 0;  // of each session, not counted
     bool late_ = false;          // one that counts
-    Step counts_;                // decoded and encoded
+    StageCounts stages_;         // of the step
     std::optional<LoadMeter> meter_;
     Timer reading_;  // the next one
     std::optional<Error> problem_;

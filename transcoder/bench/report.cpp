@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "transcoder/gpu/gpu_json.h"
+
 namespace millrace::bench {
 namespace {
 
@@ -44,19 +46,6 @@ nlohmann::json gpus_json(const std::vector<GpuLoad>& loads) {
     return gpus;
 }
 
-// What was done by whom; null: no session had a GPU.
-template <std::size_t N>
-nlohmann::json counts_json(const Step& step, const std::array<std::uint64_t, N>& counts,
-                           const std::array<std::string_view, N>& names) {
-    if (step.gpus.empty())
-        return {};
-    nlohmann::json json = nlohmann::json::object();
-    for (std::size_t by = 0; by < N; ++by)
-        if (counts[by] > 0)
-            json[std::string(names[by])] = counts[by];
-    return json;
-}
-
 template <std::size_t N>
 std::string counts_line(const char* what, const std::array<std::uint64_t, N>& counts,
                         const std::array<std::string_view, N>& names) {
@@ -79,8 +68,9 @@ nlohmann::json step_json(const Step& step) {
             {"cpu_share", step.cpu_share},
             {"idle_share", step.idle_share},
             {"gpus", gpus_json(step.gpus)},
-            {"decoded", counts_json(step, step.decoded, kDecodedBy)},
-            {"encoded", counts_json(step, step.encoded, kEncodedBy)},
+            // By whom; null: no session had a GPU.
+            {"decoded", step.gpus.empty() ? nlohmann::json() : gpu::decoders_json(step.stages)},
+            {"encoded", step.gpus.empty() ? nlohmann::json() : gpu::encoders_json(step.stages)},
             {"all", quantiles_json(verdict.all)},
             {"by_session", std::move(sessions)}};
 }
@@ -161,8 +151,8 @@ std::string table(const Finding& finding) {
                             verdict.all.p50, verdict.all.p95, verdict.all.p99);
         text += fmt::format("  the slowest session       {:6.2f} {:6.2f} {:6.2f}\n",
                             verdict.worst.p50, verdict.worst.p95, verdict.worst.p99);
-        text += counts_line("segments decoded by", best->decoded, kDecodedBy);
-        text += counts_line("renditions encoded by", best->encoded, kEncodedBy);
+        text += counts_line("segments decoded by", best->stages.segments, kDecodedBy);
+        text += counts_line("renditions encoded by", best->stages.renditions, kEncodedBy);
     }
     text += fmt::format(
         "\n  a segment alone: {:.2f} s of CPU for {:.2f} s of video, {:.2f} s from first to last"

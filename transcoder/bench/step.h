@@ -4,7 +4,6 @@
 //
 // Thread: any.
 
-#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -29,9 +28,7 @@ struct Step {
     double cpu_share = 0;       // of the cores this process may use, by its engines, 0..1
     double idle_share = 0;      // of the machine's cores, whoever else uses them, 0..1
     std::vector<GpuLoad> gpus;  // of those that sessions had; empty: none
-    // Of sessions with a GPU, warm-up too: segments by who decoded, renditions by who encoded.
-    std::array<std::uint64_t, kDecodedBy.size()> decoded{};
-    std::array<std::uint64_t, kEncodedBy.size()> encoded{};
+    StageCounts stages;         // of sessions with a GPU, warm-up too
 };
 
 // Parts of a segment's own duration.

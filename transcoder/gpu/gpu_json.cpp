@@ -12,7 +12,24 @@ json or_null(const std::optional<T>& value) {
     return value ? json(*value) : json(nullptr);
 }
 
+template <std::size_t count>
+json by_name(const std::array<std::string_view, count>& names,
+             const std::array<std::uint64_t, count>& counts) {
+    json all = json::object();
+    for (std::size_t by = 0; by < count; ++by)
+        all[std::string(names[by])] = counts[by];
+    return all;
+}
+
 }  // namespace
+
+json decoders_json(const StageCounts& counts) {
+    return by_name(kDecodedBy, counts.segments);
+}
+
+json encoders_json(const StageCounts& counts) {
+    return by_name(kEncodedBy, counts.renditions);
+}
 
 json to_json(const Reading& gpu) {
     return {{"index", gpu.index},
