@@ -77,15 +77,18 @@ public:
     SpawnActions(const SpawnActions&) = delete;
     SpawnActions& operator=(const SpawnActions&) = delete;
 
-    // The loop blocks or handles signals that the child must find in their plain state.
-    void plain_signals() {
+    // The loop blocks or handles signals that the child must find in their plain state. A group of its own has its
+    // threads in it and nothing else (step_back()), and no part in a terminal's Ctrl-C: the transcoder drains then.
+    void plain_signals_in_own_group() {
         sigset_t none;
         sigset_t all;
         sigemptyset(&none);
         sigfillset(&all);
         posix_spawnattr_setsigmask(&attributes, &none);
         posix_spawnattr_setsigdefault(&attributes, &all);
-        posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
+        posix_spawnattr_setpgroup(&attributes, 0);
+        posix_spawnattr_setflags(
+            &attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
     }
 
     posix_spawn_file_actions_t actions;
@@ -144,7 +147,7 @@ Result<Child> Child::start(const std::string& executable, const std::string& gpu
     if (!their_words.open())
         return system_error("fcntl", errno);
     SpawnActions spawn;
-    spawn.plain_signals();
+    spawn.plain_signals_in_own_group();
     // dup2 onto itself would keep close-on-exec: glibc's action clears it in that case too.
     posix_spawn_file_actions_adddup2(&spawn.actions, theirs.get(), kEngineSocket);
     posix_spawn_file_actions_adddup2(&spawn.actions, their_words.get(), words_of(kEngineSocket));
@@ -198,6 +201,11 @@ void Child::allow_memory(std::uint64_t bytes) {
         return;
     const rlimit both{bytes + drivers_, kMemoryBytesMax + drivers_};
     prlimit(pid_, RLIMIT_DATA, &both, nullptr);
+}
+
+void Child::step_back() {
+    constexpr int kLast = 19;
+    setpriority(PRIO_PGRP, static_cast<id_t>(pid_), kLast);
 }
 
 int Child::last_words(int if_none) const {

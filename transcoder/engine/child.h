@@ -66,6 +66,8 @@ public:
     void kill();
     // Once its walls stand; up to kMemoryBytesMax. Without effect where memory cannot be limited.
     void allow_memory(std::uint64_t bytes);
+    // All its threads behind everybody who wants a core. For good: the way back takes a privilege.
+    void step_back();
     // After pidfd() became readable: reaps it. Waits if it has not ended yet.
     [[nodiscard]] ChildEnd reap();
 

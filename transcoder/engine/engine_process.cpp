@@ -4,15 +4,19 @@
 #include <iterator>
 #include <list>
 
+#include "common/runtime/process_usage.h"
 #include "transcoder/engine/child.h"
 #include "transcoder/engine/incoming.h"
 #include "transcoder/engine/outgoing.h"
+#include "transcoder/engine/standstill.h"
 
 namespace millrace::engine {
 namespace {
 
 // Events handled before other descriptors get their turn.
 constexpr int kEventsPerTurn = 64;
+// While a task runs.
+constexpr Duration kLookEvery = std::chrono::milliseconds(50);
 
 EngineDeath death_of(const ChildEnd& end) {
     switch (end.kind) {
@@ -53,7 +57,8 @@ public:
           incoming_(std::move(pool)),
           patience_(loop),
           restart_(loop),
-          opening_(loop) {
+          opening_(loop),
+          look_(loop) {
         if (!gpu_.empty())
             stage_ = Stage::replacing;
         start();
@@ -66,6 +71,8 @@ public:
         input_open_ = true;
         allow_memory();
         outgoing_.push(ToEngine(task));
+        moved();
+        look_later();
         flush();
     }
 
@@ -149,6 +156,27 @@ private:
             child_->allow_memory(memory_for(task_.ladder));
     }
 
+    void moved() {
+        if (child_ && stage_ == Stage::busy)
+            standstill_.moved(loop_.now(), cpu_time_of(child_->pid()));
+    }
+
+    void look_later() {
+        look_.set(loop_.now() + kLookEvery, [this] { look_for_standstill(); });
+    }
+
+    // The core decides when it has had its time. Until then it should not take that of others; and a process that
+    // cannot get its priority back is of no use for another task.
+    void look_for_standstill() {
+        on_readable();  // where the loop was late, what it has said may lie there
+        if (stage_ != Stage::busy || !child_)
+            return;
+        if (!up_ || !standstill_.lasts(loop_.now(), cpu_time_of(child_->pid())))
+            return look_later();
+        child_->step_back();
+        spent_ = true;
+    }
+
     void start_later() {
         restart_.set(loop_.now() + pause_, [this] { start(); });
         pause_ = std::min(2 * pause_, kRestartPauseMax);
@@ -187,6 +215,7 @@ private:
             socket_watch_->stop_readable();  // on_end() follows
             return false;
         }
+        moved();
         if (auto* message = std::get_if<FromEngine>(&event))
             std::visit([this](const auto& one) { on(one); }, *message);
         else if (auto* payload = std::get_if<PayloadPtr>(&event))
@@ -385,7 +414,7 @@ private:
     bool input_open_ = false;
     bool up_ = false;      // has said that it is ready
     bool doomed_ = false;  // killed, not yet reaped
-    bool spent_ = false;   // has said that it should get no other task
+    bool spent_ = false;   // should get no other task
     std::string verdict_;  // why we kill it, when it is not for stop()
     std::uint64_t starts_ = 0;
     Duration pause_ = kRestartPause;
@@ -404,6 +433,8 @@ private:
     Timer patience_;
     Timer restart_;
     Timer opening_;  // of the GPU
+    Standstill standstill_;
+    Timer look_;
 };
 
 EngineProcess::EngineProcess(Loop& loop, std::shared_ptr<BlockPool> pool, Callbacks callbacks,

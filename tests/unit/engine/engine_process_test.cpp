@@ -1,11 +1,15 @@
 #include "transcoder/engine/engine_process.h"
 
+#include <algorithm>
+#include <cerrno>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <optional>
 #include <string>
 
 #include <signal.h>
+#include <sys/resource.h>
 
 #include "common/runtime/sha256.h"
 #include "tests/support/catch.h"
@@ -90,6 +94,18 @@ std::vector<std::uint8_t> bytes_of(const PayloadPtr& payload) {
     payload->read(0, bytes);
     return bytes;
 }
+
+#ifndef MILLRACE_NO_FAULT_HOOKS
+// Whether each thread has this niceness.
+bool all_nice(int pid, int niceness) {
+    const std::filesystem::directory_iterator threads("/proc/" + std::to_string(pid) + "/task");
+    return std::ranges::all_of(threads, [&](const auto& thread) {
+        errno = 0;
+        const auto id = static_cast<id_t>(std::stoul(thread.path().filename()));
+        return getpriority(PRIO_PROCESS, id) == niceness && errno == 0;
+    });
+}
+#endif
 
 #ifndef MILLRACE_SANITIZED
 std::uint64_t resident_kib(int pid) {
@@ -297,6 +313,24 @@ TEST_CASE("an engine that hangs is replaced when told to stop", "[engine]") {
     REQUIRE(bench.wait_for_outcome());
     CHECK(bench.finished);
     CHECK(bench.engine.restarts() == 1);
+}
+
+TEST_CASE("an engine that hangs steps back behind the others until it is stopped", "[engine]") {
+    const Fault fault("hang:7");
+    Bench bench;
+    const auto clip = test::clip({.seconds = 0.4});
+    bench.run(small_task(6), clip);
+    REQUIRE(bench.wait_for_outcome());
+    const int pid = bench.engine.pid();
+    CHECK(all_nice(pid, 0));
+    bench.run(small_task(7), clip);
+    CHECK(bench.wait_for([&] { return all_nice(pid, 19); }));
+    bench.engine.stop();
+    REQUIRE(bench.wait_for([&] { return bench.ready == 1; }));
+    bench.run(small_task(8), clip);
+    REQUIRE(bench.wait_for_outcome());
+    CHECK(bench.finished);
+    CHECK(all_nice(bench.engine.pid(), 0));
 }
 
 #endif
