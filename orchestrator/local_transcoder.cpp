@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "common/runtime/descriptor.h"
 #include "common/runtime/log.h"
 #include "common/runtime/loop.h"
 
@@ -124,10 +125,9 @@ private:
         }
         pid_ = pid;
         started_at_ = loop_.now();
-        const int pidfd = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
-        if (pidfd >= 0) {
-            watch_.emplace(loop_, pidfd);
-            ::close(pidfd);
+        const Descriptor pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+        if (pidfd.open()) {
+            watch_.emplace(loop_, pidfd.get());
             watch_->on_readable([this] { ended(); });
         }
         log::info("local", "local transcoder started", {{"pid", std::to_string(pid)}});

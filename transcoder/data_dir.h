@@ -16,6 +16,7 @@
 #include "common/base/result.h"
 #include "common/net/keys.h"
 #include "common/net/signing.h"
+#include "common/runtime/state_dir.h"
 
 namespace millrace::transcoder {
 
@@ -29,9 +30,6 @@ class DataDir {
 public:
     // Makes the directory if need be and locks it.
     [[nodiscard]] static Result<DataDir> open(const std::string& path);
-    ~DataDir();
-    DataDir(DataDir&& other) noexcept;
-    DataDir& operator=(DataDir&& other) noexcept;
 
     // Made and kept at the first start.
     [[nodiscard]] Result<net::KeyPair> key_pair() const;
@@ -52,19 +50,15 @@ public:
     // Ports in use, for people and tests: {"admin": "HOST:PORT", "pid": N}.
     [[nodiscard]] Result<void> save_endpoints(const std::string& admin) const;
 
-    [[nodiscard]] const std::string& path() const { return path_; }
+    [[nodiscard]] const std::string& path() const { return directory_.path(); }
 
     // The key of another transcoder's directory, also of one that is running.
     [[nodiscard]] static Result<SignerKey> signer_key(const std::string& path);
 
 private:
-    DataDir(std::string path, int lock) : path_(std::move(path)), lock_(lock) {}
-    [[nodiscard]] std::string file(std::string_view name) const;
-    // Whole or not at all.
-    [[nodiscard]] Result<void> write(std::string_view name, std::string_view text) const;
+    explicit DataDir(StateDir directory) : directory_(std::move(directory)) {}
 
-    std::string path_;
-    int lock_ = -1;
+    StateDir directory_;
 };
 
 }  // namespace millrace::transcoder

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "common/config/field_error.h"
+#include "common/runtime/descriptor.h"
 
 namespace millrace::config {
 namespace {
@@ -19,31 +20,18 @@ Error bad(std::string sentence) {
     return error(ErrorKind::bad_input, std::move(sentence));
 }
 
-// A descriptor that closes itself.
-class File {
-public:
-    explicit File(const std::string& path)
-        : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK)) {}
-    ~File() {
-        if (fd_ >= 0)
-            ::close(fd_);
-    }
-    File(const File&) = delete;
-    File& operator=(const File&) = delete;
-    [[nodiscard]] int fd() const { return fd_; }
-
-private:
-    int fd_;
-};
+Descriptor open_to_read(const std::string& path) {
+    return Descriptor(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+}
 
 Error cannot_read(const std::string& path) {
     return bad("cannot read " + quote(path) + ": " + std::generic_category().message(errno));
 }
 
 // `secret`: 0640 passes, that is how orchestration systems hand files to a group.
-Result<void> check_place(const File& file, const std::string& path, bool secret) {
+Result<void> check_place(const Descriptor& file, const std::string& path, bool secret) {
     struct stat status {};
-    if (file.fd() < 0 || ::fstat(file.fd(), &status) != 0)
+    if (!file.open() || ::fstat(file.get(), &status) != 0)
         return cannot_read(path);
     if (!S_ISREG(status.st_mode))
         return bad(quote(path) + " is not a file");
@@ -54,7 +42,7 @@ Result<void> check_place(const File& file, const std::string& path, bool secret)
 
 Result<std::string> parse_file(std::string_view text, bool secret) {
     std::string path(text);
-    MR_TRY(check_place(File(path), path, secret));
+    MR_TRY(check_place(open_to_read(path), path, secret));
     return path;
 }
 
@@ -102,10 +90,10 @@ bool operator==(const Secret& a, const Secret& b) {
 }
 
 Result<Secret> read_secret_file(const std::string& path) {
-    const File file(path);
+    const Descriptor file = open_to_read(path);
     MR_TRY(check_place(file, path, true));
     std::string text(kSecretBytesMax + 1, '\0');
-    const ssize_t got = ::read(file.fd(), text.data(), text.size());
+    const ssize_t got = ::read(file.get(), text.data(), text.size());
     if (got < 0)
         return cannot_read(path);
     text.resize(static_cast<std::size_t>(got));

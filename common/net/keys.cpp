@@ -12,6 +12,7 @@
 
 #include "common/base/check.h"
 #include "common/base/hex.h"
+#include "common/runtime/descriptor.h"
 
 namespace millrace::net {
 
@@ -43,21 +44,6 @@ std::optional<KeyBytes> decode(std::string_view text) {
     return good ? std::optional(bytes) : std::nullopt;
 }
 
-class File {
-public:
-    explicit File(int fd) : fd_(fd) {}
-    ~File() {
-        if (fd_ >= 0)
-            ::close(fd_);
-    }
-    File(const File&) = delete;
-    File& operator=(const File&) = delete;
-    [[nodiscard]] int fd() const { return fd_; }
-
-private:
-    int fd_;
-};
-
 Error file_error(std::string_view what, const std::filesystem::path& file) {
     return error(ErrorKind::bad_input,
                  std::string(what) + " key file " + file.string() + ": " + std::strerror(errno));
@@ -68,21 +54,21 @@ Error bad_file(const std::filesystem::path& file, std::string_view why) {
 }
 
 Result<void> sync_directory(const std::filesystem::path& directory) {
-    const File handle(
+    const Descriptor handle(
         ::open(directory.empty() ? "." : directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    if (handle.fd() < 0 || ::fsync(handle.fd()) != 0)
+    if (!handle.open() || ::fsync(handle.get()) != 0)
         return file_error("cannot make durable", directory);
     return {};
 }
 
 Result<void> write_durably(const std::filesystem::path& file, const Secret<std::string>& text) {
     ::unlink(file.c_str());  // what a crash may have left
-    const File handle(
+    const Descriptor handle(
         ::open(file.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (handle.fd() < 0)
+    if (!handle.open())
         return file_error("cannot create", file);
-    const auto written = ::write(handle.fd(), text.reveal().data(), text.reveal().size());
-    if (written != static_cast<ssize_t>(text.reveal().size()) || ::fsync(handle.fd()) != 0)
+    const auto written = ::write(handle.get(), text.reveal().data(), text.reveal().size());
+    if (written != static_cast<ssize_t>(text.reveal().size()) || ::fsync(handle.get()) != 0)
         return file_error("cannot write", file);
     return {};
 }
@@ -141,18 +127,18 @@ std::string random_hex(std::size_t bytes) {
 }
 
 Result<SecretKey> load_secret_key(const std::filesystem::path& file) {
-    const File handle(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
-    if (handle.fd() < 0)
+    const Descriptor handle(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
+    if (!handle.open())
         return file_error("cannot open", file);
     struct stat facts {};
-    if (::fstat(handle.fd(), &facts) != 0)
+    if (::fstat(handle.get(), &facts) != 0)
         return file_error("cannot look at", file);
     if (!S_ISREG(facts.st_mode))
         return bad_file(file, "is not a regular file");
     if ((facts.st_mode & 077) != 0)
         return bad_file(file, "can be read or changed by others; its mode must be 0600");
     std::array<char, kKeyZ85Chars + 2> text{};
-    const auto count = ::read(handle.fd(), text.data(), text.size());
+    const auto count = ::read(handle.get(), text.data(), text.size());
     const bool shape =
         count == static_cast<ssize_t>(kKeyZ85Chars + 1) && text[kKeyZ85Chars] == '\n';
     const auto bytes = shape ? decode({text.data(), kKeyZ85Chars}) : std::nullopt;

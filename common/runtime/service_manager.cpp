@@ -6,7 +6,8 @@
 
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
+
+#include "common/runtime/descriptor.h"
 
 namespace millrace {
 namespace {
@@ -35,8 +36,8 @@ void ServiceManager::stopping() const {
 void ServiceManager::tell(const std::string& lines) const {
     if (socket_.empty())
         return;
-    const int fd = ::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0)
+    const Descriptor manager(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+    if (!manager.open())
         return;
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
@@ -47,9 +48,8 @@ void ServiceManager::tell(const std::string& lines) const {
         address.sun_path[0] = '\0';
     const auto length = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + socket_.size() +
                                                (abstract ? 0 : 1));
-    (void)::sendto(fd, lines.data(), lines.size(), MSG_NOSIGNAL,
+    (void)::sendto(manager.get(), lines.data(), lines.size(), MSG_NOSIGNAL,
                    reinterpret_cast<const sockaddr*>(&address), length);
-    ::close(fd);
 }
 
 }  // namespace millrace

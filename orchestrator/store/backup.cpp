@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include "common/runtime/descriptor.h"
 #include "orchestrator/store/schema.h"
 
 namespace millrace::orchestrator::store {
@@ -40,10 +41,8 @@ Result<void> copy(const std::string& from, const std::string& to) {
 }
 
 Result<void> synchronise(const std::string& file) {
-    const int fd = ::open(file.c_str(), O_RDONLY | O_CLOEXEC);
-    const bool done = fd >= 0 && ::fsync(fd) == 0;
-    if (fd >= 0)
-        ::close(fd);
+    const Descriptor opened(::open(file.c_str(), O_RDONLY | O_CLOEXEC));
+    const bool done = opened.open() && ::fsync(opened.get()) == 0;
     return done ? Result<void>() : about(file, "cannot be synchronised to disk");
 }
 
@@ -54,10 +53,9 @@ Result<void> back_up(const std::string& data_dir, const std::string& file) {
     std::error_code ignored;
     if (!std::filesystem::exists(from, ignored))
         return error(ErrorKind::bad_input, "--data-dir: no database in " + data_dir);
-    const int made = ::open(file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (made < 0)
+    if (!Descriptor(::open(file.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600))
+             .open())
         return about(file, std::generic_category().message(errno));
-    ::close(made);
     auto result = copy(from, file);
     if (result)
         result = synchronise(file);

@@ -164,7 +164,7 @@ void Database::Impl::prepare_statements() {
 
 Result<std::unique_ptr<Database>> Database::open(const DataDir& directory) {
     const std::string file = directory.file(kFile);
-    MR_TRY(directory.make_private(kFile));
+    MR_TRY(directory.make(kFile));
     try {
         auto impl = std::make_unique<Impl>(file);
         MR_TRY(impl->prepare_file(file));

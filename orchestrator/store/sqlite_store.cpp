@@ -296,7 +296,7 @@ Result<Opened> open_sqlite(const std::string& data_dir, Executor executor) {
     auto restored = (*database)->restore(since);
     if (!restored)
         return restored.error();
-    MR_TRY(directory->write_private("admin.token", restored->identity.admin_token + "\n"));
+    MR_TRY(directory->write("admin.token", restored->identity.admin_token + "\n"));
     Opened opened;
     opened.restored = *std::move(restored);
     opened.store = std::make_unique<SqliteStore>(*std::move(directory), *std::move(database),

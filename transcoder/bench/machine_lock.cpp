@@ -13,16 +13,15 @@ namespace {
 
 // Never through a link that somebody left in a directory everybody may write to. Reading is enough to lock, so it does
 // not matter whose file it is.
-int open_lock(const std::string& path) {
-    int fd = ::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
-    if (fd < 0 && errno == ENOENT)
-        fd = ::open(path.c_str(), O_RDONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, 0644);
+Descriptor open_lock(const std::string& path) {
+    constexpr int kHow = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+    Descriptor file(::open(path.c_str(), kHow));
+    if (!file.open() && errno == ENOENT)
+        file = Descriptor(::open(path.c_str(), kHow | O_CREAT, 0644));
     struct stat facts {};
-    if (fd >= 0 && (::fstat(fd, &facts) != 0 || !S_ISREG(facts.st_mode))) {
-        ::close(fd);
-        return -1;
-    }
-    return fd;
+    if (file.open() && (::fstat(file.get(), &facts) != 0 || !S_ISREG(facts.st_mode)))
+        file.close();
+    return file;
 }
 
 // In the first directory where there is a file to lock.
@@ -36,15 +35,8 @@ auto in_any_directory(const Locking& locking) -> decltype(locking(std::string())
 
 }  // namespace
 
-LockFile::~LockFile() {
-    if (fd_ >= 0)
-        ::close(fd_);
-}
-
-LockFile::LockFile(LockFile&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-
 bool LockFile::lock(int how) const {
-    while (::flock(fd_, how) != 0)
+    while (::flock(file_.get(), how) != 0)
         if (errno != EINTR)
             return false;
     return true;

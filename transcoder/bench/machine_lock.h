@@ -13,6 +13,8 @@
 #include <string>
 #include <utility>
 
+#include "common/runtime/descriptor.h"
+
 namespace millrace::bench {
 
 inline constexpr const char* kLockName = "millrace-bench.lock";
@@ -21,16 +23,13 @@ inline constexpr const char* kPresenceName = "millrace-transcoders.lock";
 // A file that is open and may be locked; closed and let go of at the end.
 class LockFile {
 public:
-    explicit LockFile(int fd) : fd_(fd) {}
-    ~LockFile();
-    LockFile(LockFile&& other) noexcept;
-    LockFile& operator=(LockFile&&) = delete;
-    [[nodiscard]] bool open() const { return fd_ >= 0; }
+    explicit LockFile(Descriptor file) : file_(std::move(file)) {}
+    [[nodiscard]] bool open() const { return file_.open(); }
     // As flock(2).
     [[nodiscard]] bool lock(int how) const;
 
 private:
-    int fd_;
+    Descriptor file_;
 };
 
 class MachineLock {

@@ -97,18 +97,6 @@ public:
 
 }  // namespace
 
-Descriptor::~Descriptor() {
-    if (fd_ >= 0)
-        close(fd_);
-}
-
-Descriptor::Descriptor(Descriptor&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-
-Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
-    std::swap(fd_, other.fd_);
-    return *this;
-}
-
 std::string ChildEnd::sentence() const {
     switch (kind) {
         case EndKind::killed_by_us:

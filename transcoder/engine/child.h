@@ -13,24 +13,10 @@
 #include <sys/types.h>
 
 #include "common/base/result.h"
+#include "common/runtime/descriptor.h"
 #include "transcoder/engine/memory_bound.h"
 
 namespace millrace::engine {
-
-// A descriptor that closes itself.
-class Descriptor {
-public:
-    Descriptor() = default;
-    explicit Descriptor(int fd) : fd_(fd) {}
-    ~Descriptor();
-    Descriptor(Descriptor&& other) noexcept;
-    Descriptor& operator=(Descriptor&& other) noexcept;
-    [[nodiscard]] int get() const { return fd_; }
-    [[nodiscard]] bool open() const { return fd_ >= 0; }
-
-private:
-    int fd_ = -1;
-};
 
 enum class EndKind : std::uint8_t {
     killed_by_us,

@@ -19,6 +19,8 @@ extern "C" {
 #include <sys/pidfd.h>
 }
 
+#include "common/runtime/descriptor.h"
+
 namespace millrace::gpu {
 namespace {
 
@@ -27,22 +29,6 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kLineMax = 16 * 1024;
 constexpr int kLinesMax = 256;
 constexpr auto kDiesWithin = std::chrono::seconds(2);
-
-class Descriptor {
-public:
-    explicit Descriptor(int fd = -1) : fd_(fd) {}
-    ~Descriptor() { shut(); }
-    Descriptor(const Descriptor&) = delete;
-    Descriptor& operator=(const Descriptor&) = delete;
-    [[nodiscard]] int get() const { return fd_; }
-    void shut() {
-        if (fd_ >= 0)
-            close(std::exchange(fd_, -1));
-    }
-
-private:
-    int fd_;
-};
 
 // Ours stays here (it holds secrets); the driver's and the linker's go along. The child has one
 // GPU, named by its UUID: CUDA counts in another order than NVML unless told.
@@ -140,11 +126,11 @@ std::string run_trial(const TrialWish& wish, Duration limit,
     Descriptor low(pair[1]);
     // Out of the way of the number that it gets in the child: dup2 onto itself keeps close-on-exec.
     Descriptor theirs(fcntl(low.get(), F_DUPFD_CLOEXEC, kTrialPipe + 1));
-    low.shut();
+    low.close();
     pid_t pid = -1;
     if (const int rc = spawn(wish, theirs.get(), pid); rc != 0)
         return std::string("could not be started: ") + std::strerror(rc);
-    theirs.shut();
+    theirs.close();
     const Descriptor pidfd(pidfd_open(pid, 0));
     return ending_of(pid, pidfd.get(), listen(ours.get(), deadline, line), deadline);
 }

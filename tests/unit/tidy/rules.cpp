@@ -49,7 +49,7 @@ const std::vector<Module>& modules() {
          "the server knows HTTP; what requests mean is the front's"},
         {"common/metrics/", {kBase, kDomain}, "metrics know names, not what is measured"},
         {"common/config/",
-         {kBase, kDomain, "common/runtime/log_options.h"},
+         {kBase, kDomain, "common/runtime/descriptor.h", "common/runtime/log_options.h"},
          "configuration is plain values"},
         {"orchestrator/core/", {kBase, kDomain}, kCoresAreQuiet},
         {"transcoder/core/", {kBase, kDomain}, kCoresAreQuiet},
