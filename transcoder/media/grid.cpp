@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include "common/base/check.h"
 
@@ -72,10 +73,13 @@ Ticks FrameGrid::time_of(std::int64_t k) const {
 KeyGrid::KeyGrid(std::int64_t gop_ms, Ticks origin, Ticks segment_start)
     : intra_(gop_ms == kGopIntra),
       length_(gop_ms > 0 ? gop_ms * kTicksPerSecond / 1000 : kGopDefaultTicks),
-      origin_(gop_ms > 0 ? origin : segment_start) {}
+      origin_(gop_ms > 0 ? origin : segment_start),
+      earliest_(gop_ms > 0 ? std::numeric_limits<Ticks>::min() : segment_start) {}
 
 bool KeyGrid::is_key(Ticks at) {
-    const std::int64_t cell = floor_div<std::int64_t>(at - origin_ + kBoundarySlack, length_);
+    // A frame of the frame grid may stand up to an eighth before the segment whose picture it shows.
+    const Ticks counted = std::max(at, earliest_) - origin_;
+    const std::int64_t cell = floor_div<std::int64_t>(counted + kBoundarySlack, length_);
     const bool key = intra_ || !cell_ || cell > *cell_;
     cell_ = cell;
     return key;

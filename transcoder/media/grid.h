@@ -57,6 +57,7 @@ private:
     bool intra_;
     Ticks length_;
     Ticks origin_;
+    Ticks earliest_;  // frames before it count as at it
     std::optional<std::int64_t> cell_;
 };
 

@@ -67,6 +67,16 @@ TEST_CASE("without a GOP length a two-second segment holds one key frame", "[med
     CHECK(keys.is_key(133'200 + 2 * kTicksPerSecond));
 }
 
+TEST_CASE("a frame of the grid that stands just before the segment's start is its only key frame",
+          "[media][grid]") {
+    // 1 frame per second of a source that starts at 10.1 s: frame 10 is sampled at 10.125 s.
+    KeyGrid keys(kGopDefault, 0, 909'000);
+    CHECK(keys.is_key(900'000));
+    CHECK_FALSE(keys.is_key(990'000));
+    CHECK_FALSE(keys.is_key(1'080'000));
+    CHECK(keys.is_key(1'170'000));  // the first from 12.1 s on
+}
+
 TEST_CASE("intra means every frame", "[media][grid]") {
     KeyGrid keys(kGopIntra, 0, 0);
     CHECK(keys.is_key(0));
