@@ -151,8 +151,14 @@ void set_nvenc(const EncoderSettings& settings, AVCodecContext& context, av::Opt
     context.max_b_frames = 0;
 }
 
+// libx265's smallest coding tree unit; no side of a picture may be shorter.
+constexpr int kSmallestBlockX265 = 16;
+constexpr int kBlockX265 = 32;  // of its faster presets
+
 void set_x265(const EncoderSettings& settings, AVCodecContext& context, av::Options& options) {
     const RenditionSpec& spec = *settings.spec;
+    const Size size = settings.shape.size;
+    const bool low = std::min(size.width, size.height) < kBlockX265;
     options.set("preset", preset_of(spec)).set("forced-idr", 1);
     if (!is_constant_bitrate(spec))
         options.set("crf", crf_of(spec));
@@ -161,7 +167,8 @@ void set_x265(const EncoderSettings& settings, AVCodecContext& context, av::Opti
     // All-intra by asking for each picture: told beforehand, x265 would name a profile that few
     // players take.
     options.set("x265-params",
-                "log-level=none:info=0:open-gop=0:keyint=-1:min-keyint=1000000:pools=none");
+                std::string("log-level=none:info=0:open-gop=0:keyint=-1:min-keyint=1000000:") +
+                    (low ? "ctu=16:" : "") + "pools=none");
 }
 
 // libvpx and libaom have their options in common: CQ is a quality with a ceiling.
@@ -195,6 +202,10 @@ void set_aom(const EncoderSettings& settings, AVCodecContext& context, av::Optio
 
 Rational told_rate(const NominalRate& rate) {
     return rate.constant ? rate.rate : kRateOfUneven;
+}
+
+std::int32_t least_side(VideoCodec codec) {
+    return codec == VideoCodec::hevc ? kSmallestBlockX265 : 2;
 }
 
 const char* encoder_name(VideoCodec codec) {

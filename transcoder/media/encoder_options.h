@@ -42,6 +42,9 @@ struct EncoderSettings {
 // Name of the libavcodec encoder of the CPU that makes a codec; null = none.
 [[nodiscard]] const char* encoder_name(VideoCodec codec);
 
+// Shortest side of a picture, in pixels, that the CPU's encoder of a codec takes.
+[[nodiscard]] std::int32_t least_side(VideoCodec codec);
+
 // Fills in a fresh context and the options to open it with.
 void apply(const EncoderSettings& settings, AVCodecContext& context, av::Options& options);
 

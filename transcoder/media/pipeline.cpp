@@ -24,6 +24,19 @@ bool is_headless(const AVCodecParameters& parameters, const AVPacket& packet) {
            (packet.size < kAdtsHeader || packet.data[0] != 0xff || (packet.data[1] & 0xf0) != 0xf0);
 }
 
+// Why a rendition of that source falls away; empty: it does not.
+std::string why_left_out(const RenditionSpec& spec, Size source) {
+    const Size size = fit(spec, source);
+    if (falls_away(spec, source))
+        return text(size) + " is larger than the source's " + text(source);
+    // A broad source in a small box: this rendition cannot be made, the others can.
+    if (const std::int32_t least = least_side(spec.codec);
+        std::min(size.width, size.height) < least)
+        return text(size) + " is too small for " + std::string(to_string(spec.codec)) + ": " +
+               std::to_string(least) + " pixels a side at least";
+    return {};
+}
+
 // What a picture keeps in memory while it waits.
 std::size_t picture_bytes(const AVFrame& picture) {
     const int bytes = av_image_get_buffer_size(static_cast<AVPixelFormat>(picture.format),
@@ -277,10 +290,9 @@ Result<void> Pipeline::open_renditions(const AVFrame* first, Ticks at) {
     std::vector<std::unique_ptr<Rendition>> renditions;
     for (std::uint32_t index = 0; index < request_.ladder.size(); ++index) {
         const RenditionSpec& spec = request_.ladder[index];
-        if (first != nullptr && falls_away(spec, facts.display)) {
-            report_.skipped.push_back({index, spec.name,
-                                       text(fit(spec, facts.display)) +
-                                           " is larger than the source's " + text(facts.display)});
+        if (std::string why = first != nullptr ? why_left_out(spec, facts.display) : "";
+            !why.empty()) {
+            report_.skipped.push_back({index, spec.name, std::move(why)});
             continue;
         }
         renditions.push_back(std::make_unique<Rendition>(spec, index, facts, request_));

@@ -189,6 +189,25 @@ TEST_CASE("odd source sizes are rounded to even ones", "[media]") {
     CHECK(test::probe_entry(keeper.files["out"], "a:0", "codec_name") == "opus");
 }
 
+TEST_CASE("pictures lower than libx265 takes cost that rendition alone", "[media]") {
+    Keeper keeper;
+    TranscodeRequest request;
+    request.ladder = {rendition("low", {320, 0}), rendition("lower", {128, 0}),
+                      rendition("h264", {128, 0})};
+    for (RenditionSpec& spec : request.ladder)
+        spec.preset = "ultrafast";  // whose blocks of 32 are higher than "low" is
+    request.ladder[0].codec = request.ladder[1].codec = VideoCodec::hevc;
+    const auto report = run(test::clip({.seconds = 0.2, .size = {400, 32}}), request, keeper);
+    REQUIRE(report);
+    REQUIRE(report->renditions.size() == 2);
+    CHECK(report->renditions[0].size == Size{320, 26});
+    CHECK(test::decoded_frames(keeper.files["low"]) == 5);
+    CHECK(report->renditions[1].size == Size{128, 10});
+    REQUIRE(report->skipped.size() == 1);
+    CHECK(report->skipped[0].name == "lower");
+    CHECK(report->skipped[0].reason == "128x10 is too small for hevc: 16 pixels a side at least");
+}
+
 TEST_CASE("a rendition above its source falls away and is named", "[media]") {
     Keeper keeper;
     TranscodeRequest request;
