@@ -6,6 +6,10 @@
 namespace millrace::media {
 namespace {
 
+// From decoding a picture to showing it, also of one picture a second; below a jump, so that the
+// time of showing is within one of the other stream's.
+constexpr Ticks kReorderingMax = Timeline::kJump - kTicksPerSecond;
+
 // The value that equals `raw` modulo 2^33 and lies nearest to `reference`.
 Ticks unwrap_near(Ticks raw, Ticks reference) {
     return raw - floor_div<Ticks>(raw - reference + kWrap / 2, kWrap) * kWrap;
@@ -36,6 +40,8 @@ Ticks Timeline::beside(Ticks raw) const {
 Timeline::Times Timeline::place(std::size_t lane, Times raw, Ticks duration) {
     if (!wraps_ || (!raw.dts && !raw.pts))
         return raw;
+    if (raw.dts && raw.pts && std::abs(unwrap_near(*raw.pts - *raw.dts, 0)) > kReorderingMax)
+        raw.dts.reset();
     const Ticks raw_anchor = raw.dts ? *raw.dts : *raw.pts;
     const Ticks anchor = place_anchor(lane, raw_anchor);
     Times placed;

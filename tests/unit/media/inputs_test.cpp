@@ -2,6 +2,7 @@
 // every codec we name. The oracle is ffmpeg's command line.
 
 #include <algorithm>
+#include <cmath>
 
 #include "tests/support/catch.h"
 #include "tests/unit/media/clips.h"
@@ -143,6 +144,19 @@ TEST_CASE("untagged sources get the colours that players would have guessed", "[
         const Transcoded out = run(test::made_by(picture(size, "0.08") + kX264 + kTs));
         REQUIRE(out.report);
         CHECK(test::probe_entry(out.files.at("out"), "v:0", "color_space") == matrix);
+    }
+}
+
+TEST_CASE("a lone picture that might be reordered keeps its time beside its sound", "[media]") {
+    for (const std::string start : {"10", "40000.5"}) {
+        INFO(start);
+        const auto source =
+            test::made_by("-f lavfi -i sine=sample_rate=48000 " + picture("160x90", "0.04") +
+                          "-c:v mpeg2video -c:a mp2 -output_ts_offset " + start + kTs);
+        const Transcoded out = run(source);
+        REQUIRE(out.report);
+        CHECK(test::probe_times(out.files.at("out"), "v:0") == test::probe_times(source, "v:0"));
+        CHECK_FALSE(out.warned("jumped"));
     }
 }
 

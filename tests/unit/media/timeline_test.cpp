@@ -22,6 +22,16 @@ TEST_CASE("a 33-bit wrap inside a segment leaves one rising line", "[media][time
     CHECK(timeline.jumps() == 0);
 }
 
+TEST_CASE("a decoding time that has nothing to do with the time of showing is none",
+          "[media][timeline]") {
+    Timeline timeline(true);
+    CHECK(placed(timeline, 1, 3'600'044'520, 2880) == 3'600'044'520);
+    CHECK(timeline.place(0, {3'600'045'000, 0}, 3003) ==
+          Timeline::Times{3'600'045'000, std::nullopt});
+    CHECK(placed(timeline, 1, 3'600'047'400, 2880) == 3'600'047'400);
+    CHECK(timeline.jumps() == 0);
+}
+
 TEST_CASE("a decoding time before the wrap and a presentation time after it stay together",
           "[media][timeline]") {
     Timeline timeline(true);
