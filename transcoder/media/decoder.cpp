@@ -76,7 +76,11 @@ Result<Decoder> Decoder::open(const AVCodecParameters& parameters, const Limits&
         return av::error(rc == AVERROR(ENOMEM) ? ErrorKind::internal : ErrorKind::bad_input,
                          std::string("opening the ") + name + " decoder", rc);
     const bool leaves = plan.on_gpu() && scales_pictures(*gpu);
-    return Decoder(std::move(context), std::move(plan), leaves);
+    Decoder decoder(std::move(context), std::move(plan), leaves);
+    // VP8 cannot say its matrix. FFmpeg's decoder takes it for BT.601, whatever the container says.
+    if (parameters.codec_id == AV_CODEC_ID_VP8)
+        decoder.matrix_ = parameters.color_space;
+    return decoder;
 }
 
 Result<void> Decoder::send(const AVPacket& packet) {
@@ -110,6 +114,8 @@ Result<av::Pull> Decoder::receive(AVFrame& frame) {
         if (rc >= 0) {
             if (const auto fetched = fetch(frame); !fetched)
                 return fetched.error();
+            if (matrix_ != AVCOL_SPC_UNSPECIFIED)
+                frame.colorspace = matrix_;
             if (frame.decode_error_flags != 0 || (frame.flags & AV_FRAME_FLAG_CORRUPT) != 0)
                 ++damaged_;
             return av::Pull::ready;

@@ -37,7 +37,8 @@ private:
     av::CodecPtr context_;
     StageChoice plan_;
     bool leaves_on_card_ = false;
-    std::int64_t surfaces_ = 0;  // pictures that the card decoded
+    AVColorSpace matrix_ = AVCOL_SPC_UNSPECIFIED;  // what pictures get; unspecified: their own
+    std::int64_t surfaces_ = 0;                    // pictures that the card decoded
     std::int64_t downloads_ = 0;
     int damaged_ = 0;
 };

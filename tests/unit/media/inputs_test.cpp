@@ -160,6 +160,14 @@ TEST_CASE("a lone picture that might be reordered keeps its time beside its soun
     }
 }
 
+TEST_CASE("of a VP8 source the container knows the colours", "[media]") {
+    const Transcoded out =
+        run(test::made_by(picture("160x90", "0.08") + " -c:v libvpx -deadline realtime -cpu-used 8 "
+                                                      "-colorspace bt709 -f webm pipe:1"));
+    REQUIRE(out.report);
+    CHECK(test::probe_entry(out.files.at("out"), "v:0", "color_space") == "bt709");
+}
+
 TEST_CASE("a turn that only the pictures know of is made", "[media]") {
     const auto source =
         test::made_by(picture("160x90", "0.2") + kX264 +
