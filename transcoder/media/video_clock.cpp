@@ -1,6 +1,7 @@
 #include "transcoder/media/video_clock.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "common/base/check.h"
 
@@ -9,12 +10,20 @@ namespace {
 
 constexpr std::size_t kStepsMax = 4096;
 constexpr Ticks kStepUnknown = kTicksPerSecond / 25;
+constexpr Ticks kMillisecond = kTicksPerSecond / 1000;
+
+// Where frame n of a rate stands, rounded to a tick.
+Ticks time_of(std::int64_t n, Rational rate) {
+    return (n * kTicksPerSecond * rate.den + rate.num / 2) / rate.num;
+}
 
 }  // namespace
 
-VideoClock::VideoClock(Rational rate, bool trust_durations)
-    : nominal_(rate.num > 0 ? (kTicksPerSecond * rate.den + rate.num / 2) / rate.num : Ticks{0}),
-      trust_durations_(trust_durations) {}
+VideoClock::VideoClock(Rational rate, bool trust_durations, bool rounded)
+    : rate_(rate),
+      nominal_(rate.num > 0 ? time_of(1, rate) : Ticks{0}),
+      trust_durations_(trust_durations),
+      rounded_(rounded && rate.num > 0) {}
 
 Ticks VideoClock::step() const {
     if (trust_durations_ && last_duration_ > 0)
@@ -33,6 +42,7 @@ Ticks VideoClock::place(std::optional<Ticks> pts, Ticks duration) {
     if (!first_) {
         first_ = last_ = pts.value_or(0);
         last_duration_ = duration;
+        note_rounding();
         return last_;
     }
     Ticks at = pts ? *pts : last_ + step();
@@ -43,11 +53,32 @@ Ticks VideoClock::place(std::optional<Ticks> pts, Ticks duration) {
         steps_.push_back(at - last_);
     last_ = at;
     last_duration_ = duration;
+    note_rounding();
     return at;
+}
+
+void VideoClock::note_rounding() {
+    rounded_ = rounded_ && last_ % kMillisecond == 0;
+    if (!rounded_)
+        return;
+    const Ticks off = last_ - *first_ - time_of(frames_++, rate_);
+    off_least_ = std::min(off_least_, off);
+    off_most_ = std::max(off_most_, off);
+}
+
+// Rounding errors lie evenly around what was rounded: the middle of them is where the frames stood.
+std::optional<Ticks> VideoClock::end_of_rounded() const {
+    const bool even = off_most_ - off_least_ <= kMillisecond + 1;
+    if (!rounded_ || !even || std::abs(last_duration_ - nominal_) > kMillisecond)
+        return std::nullopt;
+    const Ticks end = *first_ + time_of(frames_, rate_) + (off_least_ + off_most_) / 2;
+    return floor_div<Ticks>(end + kMillisecond / 2, kMillisecond) * kMillisecond;
 }
 
 Ticks VideoClock::end() const {
     MR_CHECK(first_.has_value(), "the end of a segment without frames");
+    if (const auto end = end_of_rounded(); end && *end > last_)
+        return *end;
     return last_ + std::max<Ticks>(step(), 1);
 }
 

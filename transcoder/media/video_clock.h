@@ -3,6 +3,10 @@
 // follow at the frame distance, frames that repeat a time or step back are moved just behind. Then
 // says how long the last frame lasts, which is where the segment ends and the next one begins.
 //
+// Matroska counts in milliseconds and FFmpeg rounds its durations down: the last time and the last
+// duration end up to 1 ms before the next segment starts, and frames sampled in between belonged to
+// none. Where all times are those of a constant rate, rounded, all of them together say where it ends.
+//
 // Thread: its owner's. Pure arithmetic; no libav.
 
 #include <optional>
@@ -18,7 +22,8 @@ public:
     // `rate`: the nominal rate, {0, 1} unknown. `trust_durations`: the container stores a duration
     // for each frame (MP4); MPEG-TS does not, and what FFmpeg guesses from the bitstream is half or
     // twice the truth for some encoders, so there the distance between frames decides.
-    VideoClock(Rational rate, bool trust_durations);
+    // `rounded`: times may be whole milliseconds.
+    VideoClock(Rational rate, bool trust_durations, bool rounded = false);
 
     // Time of the next frame in output order. `duration` in ticks, 0 = unknown.
     [[nodiscard]] Ticks place(std::optional<Ticks> pts, Ticks duration);
@@ -30,7 +35,10 @@ public:
 
 private:
     [[nodiscard]] Ticks step() const;
+    void note_rounding();
+    [[nodiscard]] std::optional<Ticks> end_of_rounded() const;
 
+    Rational rate_;
     Ticks nominal_;
     bool trust_durations_;
     std::optional<Ticks> first_;
@@ -38,6 +46,11 @@ private:
     Ticks last_duration_ = 0;
     std::vector<Ticks> steps_;  // distances between frames, at most kStepsMax
     int repaired_ = 0;
+    // Of rounded times: how many, and how far they lie from those of the rate, at least and at most.
+    bool rounded_;
+    std::int64_t frames_ = 0;
+    Ticks off_least_ = 0;
+    Ticks off_most_ = 0;
 };
 
 }  // namespace millrace::media

@@ -16,7 +16,7 @@ constexpr std::size_t kStampsMax = 8192;
 VideoSource::VideoSource(Decoder decoder, const VideoStream& stream, Container container,
                          const Limits& limits, int threads, std::shared_ptr<Gpu> gpu)
     : decoder_(std::move(decoder)),
-      clock_(stream.rate.rate, container != Container::mpegts),
+      clock_(stream.rate.rate, container != Container::mpegts, container == Container::matroska),
       limits_(limits),
       threads_(threads),
       gpu_(std::move(gpu)),

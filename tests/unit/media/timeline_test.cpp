@@ -95,4 +95,28 @@ TEST_CASE("the end follows the distance of frames in MPEG-TS and stored duration
     CHECK(single.end() == 3605);
 }
 
+TEST_CASE("a clock of milliseconds ends where the next segment starts", "[media][timeline]") {
+    const auto at = [](std::int64_t n) {
+        return (7'000'000 + n * 1'001'000'000 / 24 + 500'000) / 1'000'000 * 90;
+    };
+    int beside = 0;
+    for (std::int64_t segment = 0; segment < 20; ++segment) {
+        INFO("segment " << segment);
+        VideoClock clock({24000, 1001}, true, true);
+        for (std::int64_t n = 24 * segment; n < 24 * (segment + 1); ++n)
+            (void)clock.place(at(n), 41 * 90);  // of 41.7 ms
+        const Ticks off = std::abs(clock.end() - at(24 * (segment + 1)));
+        CHECK(off <= 90);
+        beside += off > 0 ? 1 : 0;
+    }
+    CHECK(beside <= 1);
+}
+
+TEST_CASE("uneven times in milliseconds end with the last duration", "[media][timeline]") {
+    VideoClock clock({25, 1}, true, true);
+    for (const Ticks at : {Ticks{0}, Ticks{3600}, Ticks{7200}, Ticks{14'400}})
+        (void)clock.place(at, 3510);
+    CHECK(clock.end() == 17'910);
+}
+
 }  // namespace millrace::media
