@@ -1,6 +1,7 @@
 #include "transcoder/media/video_source.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "transcoder/media/cpu_timer.h"
 #include "transcoder/media/limits.h"
@@ -120,7 +121,16 @@ Result<av::Pull> VideoSource::decode_one(std::int64_t& decode_us) {
     return pulled;
 }
 
+// Pictures that the decoder did not give before their stream changed its size (MPEG-2: the last one)
+// will not come any more.
+void VideoSource::forget_lost(const AVFrame& frame) {
+    const Size size{frame.width, frame.height};
+    if (std::exchange(size_, size) != size && frame.pts != AV_NOPTS_VALUE)
+        outstanding_.erase(outstanding_.begin(), outstanding_.lower_bound(frame.pts));
+}
+
 std::optional<Ticks> VideoSource::stamp_of(const AVFrame& frame) {
+    forget_lost(frame);
     if (coding_order_ && !outstanding_.empty() && decoder_.damaged() == 0)
         return outstanding_.extract(outstanding_.begin()).value();
     const std::int64_t stamp =

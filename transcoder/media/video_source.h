@@ -45,6 +45,7 @@ private:
                 const Limits& limits, int threads, std::shared_ptr<Gpu> gpu);
     [[nodiscard]] Result<void> go_on_with(const VideoStream& stream);
     [[nodiscard]] int damaged() const { return damaged_before_ + decoder_.damaged(); }
+    void forget_lost(const AVFrame& frame);
     [[nodiscard]] std::optional<Ticks> stamp_of(const AVFrame& frame);
     [[nodiscard]] bool waits_for_key(const AVPacket& packet);
     [[nodiscard]] Result<av::Pull> decode_one(std::int64_t& decode_us);
@@ -71,6 +72,7 @@ private:
     bool coding_order_;
     std::optional<Ticks> last_stamp_;
     std::multiset<Ticks> outstanding_;
+    Size size_;  // of the picture before
     std::int64_t frames_ = 0;
     std::int64_t pixels_ = 0;
 };

@@ -160,6 +160,22 @@ TEST_CASE("a lone picture that might be reordered keeps its time beside its soun
     }
 }
 
+// FFmpeg's MPEG-2 decoder keeps the last picture before such a change to itself.
+TEST_CASE("a picture lost where the size changes does not move the later ones", "[media]") {
+    const auto piece = [](const char* size, const std::string& start) {
+        return test::made_by(picture(size, "0.4") + "-c:v mpeg2video -output_ts_offset " + start +
+                             kTs);
+    };
+    const auto source = test::joined({piece("720x576", "10"), piece("320x180", "10.4")});
+    const Transcoded out = run(source);
+    REQUIRE(out.report);
+    const auto frames = test::probe_frames(source, "v:0");
+    const auto times = test::probe_times(out.files.at("out"), "v:0");
+    REQUIRE(times.size() == frames.size());
+    for (std::size_t n = 0; n < times.size(); ++n)
+        CHECK(times[n] == std::lround(frames[n].seconds * 90'000));
+}
+
 TEST_CASE("of a VP8 source the container knows the colours", "[media]") {
     const Transcoded out =
         run(test::made_by(picture("160x90", "0.08") + " -c:v libvpx -deadline realtime -cpu-used 8 "
