@@ -154,11 +154,14 @@ void set_nvenc(const EncoderSettings& settings, AVCodecContext& context, av::Opt
 // libx265's smallest coding tree unit; no side of a picture may be shorter.
 constexpr int kSmallestBlockX265 = 16;
 constexpr int kBlockX265 = 32;  // of its faster presets
+// Its "cutree" (3.5) writes behind its buffers where less than four blocks of 16 pixels stand side by side.
+constexpr int kTreeWidthX265 = 64;
 
 void set_x265(const EncoderSettings& settings, AVCodecContext& context, av::Options& options) {
     const RenditionSpec& spec = *settings.spec;
     const Size size = settings.shape.size;
-    const bool low = std::min(size.width, size.height) < kBlockX265;
+    const std::string low = std::min(size.width, size.height) < kBlockX265 ? "ctu=16:" : "";
+    const std::string narrow = size.width < kTreeWidthX265 ? "cutree=0:" : "";
     options.set("preset", preset_of(spec)).set("forced-idr", 1);
     if (!is_constant_bitrate(spec))
         options.set("crf", crf_of(spec));
@@ -168,7 +171,7 @@ void set_x265(const EncoderSettings& settings, AVCodecContext& context, av::Opti
     // players take.
     options.set("x265-params",
                 std::string("log-level=none:info=0:open-gop=0:keyint=-1:min-keyint=1000000:") +
-                    (low ? "ctu=16:" : "") + "pools=none");
+                    low + narrow + "pools=none");
 }
 
 // libvpx and libaom have their options in common: CQ is a quality with a ceiling.
