@@ -271,7 +271,8 @@ class _Draw:
                 self.marks.add("refresh")
             return options
         if self.codec == "hevc":
-            return [f"libx265 -preset ultrafast -x265-params log-level=none:keyint={group}:open-gop={rng.randint(0, 1)}:bframes={between}:pools=none"]
+            ahead = min(between, 4)  # less than ultrafast looks ahead
+            return [f"libx265 -preset ultrafast -x265-params log-level=none:keyint={group}:open-gop={rng.randint(0, 1)}:bframes={ahead}:pools=none"]
         if self.codec == "mpeg2":
             flags = " -flags +ildct+ilme -top " + ("1" if scan == "tff" else "0") if scan else ""
             return [f"mpeg2video -b:v 3M -g {group} -bf {min(between, 2)}{flags}"]
