@@ -5,7 +5,8 @@
 // Promises: a stream without jumps keeps its times exactly (modulo 2^33). After a jump, time goes
 // on from the latest time seen, and streams that still carry the old clock keep it until they jump
 // too. A decoding time more than 9 s from the time of showing is none: where FFmpeg cannot
-// tell one (a lone picture of a stream that may be reordered) it counts from 0. Other containers need none of this and are passed through.
+// tell one (a lone picture of a stream that may be reordered) it counts from 0. Other containers
+// need none of this and are passed through.
 //
 // Thread: its owner's. Pure arithmetic; no libav.
 

@@ -12,18 +12,14 @@ constexpr std::size_t kStepsMax = 4096;
 constexpr Ticks kStepUnknown = kTicksPerSecond / 25;
 constexpr Ticks kMillisecond = kTicksPerSecond / 1000;
 
-// Where frame n of a rate stands, rounded to a tick.
-Ticks time_of(std::int64_t n, Rational rate) {
-    return (n * kTicksPerSecond * rate.den + rate.num / 2) / rate.num;
-}
-
 }  // namespace
 
 VideoClock::VideoClock(Rational rate, bool trust_durations, bool rounded)
-    : rate_(rate),
-      nominal_(rate.num > 0 ? time_of(1, rate) : Ticks{0}),
-      trust_durations_(trust_durations),
-      rounded_(rounded && rate.num > 0) {}
+    : nominal_(rate.num > 0 ? (kTicksPerSecond * rate.den + rate.num / 2) / rate.num : Ticks{0}),
+      trust_durations_(trust_durations) {
+    if (rounded && rate.num > 0)
+        rounded_.emplace(rate, 0);
+}
 
 Ticks VideoClock::step() const {
     if (trust_durations_ && last_duration_ > 0)
@@ -58,10 +54,11 @@ Ticks VideoClock::place(std::optional<Ticks> pts, Ticks duration) {
 }
 
 void VideoClock::note_rounding() {
-    rounded_ = rounded_ && last_ % kMillisecond == 0;
+    if (last_ % kMillisecond != 0)
+        rounded_.reset();
     if (!rounded_)
         return;
-    const Ticks off = last_ - *first_ - time_of(frames_++, rate_);
+    const Ticks off = last_ - *first_ - rounded_->time_of(frames_++);
     off_least_ = std::min(off_least_, off);
     off_most_ = std::max(off_most_, off);
 }
@@ -71,7 +68,7 @@ std::optional<Ticks> VideoClock::end_of_rounded() const {
     const bool even = off_most_ - off_least_ <= kMillisecond + 1;
     if (!rounded_ || !even || std::abs(last_duration_ - nominal_) > kMillisecond)
         return std::nullopt;
-    const Ticks end = *first_ + time_of(frames_, rate_) + (off_least_ + off_most_) / 2;
+    const Ticks end = *first_ + rounded_->time_of(frames_) + (off_least_ + off_most_) / 2;
     return floor_div<Ticks>(end + kMillisecond / 2, kMillisecond) * kMillisecond;
 }
 

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "common/domain/rendition.h"
+#include "transcoder/media/grid.h"
 #include "transcoder/media/ticks.h"
 
 namespace millrace::media {
@@ -38,7 +39,6 @@ private:
     void note_rounding();
     [[nodiscard]] std::optional<Ticks> end_of_rounded() const;
 
-    Rational rate_;
     Ticks nominal_;
     bool trust_durations_;
     std::optional<Ticks> first_;
@@ -46,8 +46,9 @@ private:
     Ticks last_duration_ = 0;
     std::vector<Ticks> steps_;  // distances between frames, at most kStepsMax
     int repaired_ = 0;
-    // Of rounded times: how many, and how far they lie from those of the rate, at least and at most.
-    bool rounded_;
+    // The even times, counted from the first, that all of those so far may be, rounded: how many, and how far off at least
+    // and at most.
+    std::optional<FrameGrid> rounded_;
     std::int64_t frames_ = 0;
     Ticks off_least_ = 0;
     Ticks off_most_ = 0;
