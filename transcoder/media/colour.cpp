@@ -1,6 +1,8 @@
 #include "transcoder/media/colour.h"
 
 #include <algorithm>
+#include <array>
+#include <cmath>
 
 namespace millrace::media {
 namespace {
@@ -11,6 +13,12 @@ constexpr int kSdHeightMax = 576;
 constexpr double kSdrWhite = 100.0;  // cd/m2, what zscale's npl counts from
 constexpr double kPeakUnknown = 1000.0 / kSdrWhite;
 constexpr double kPeakMax = 10'000.0 / kSdrWhite;  // PQ ends there
+constexpr std::array kMastering{AV_FRAME_DATA_MASTERING_DISPLAY_METADATA,
+                                AV_FRAME_DATA_CONTENT_LIGHT_LEVEL};
+constexpr double kChromaUnits = 50'000.0;
+constexpr double kLightUnits = 10'000.0;
+constexpr double kLightMax = 10'000.0;  // cd/m2
+constexpr unsigned kLightLevelMax = 65'535;
 
 bool is_rgb(const AVFrame& picture) {
     const AVPixFmtDescriptor* d = av_pix_fmt_desc_get(static_cast<AVPixelFormat>(picture.format));
@@ -88,6 +96,57 @@ void tag(AVFrame& picture, const Colour& colour) {
     picture.color_range = AVCOL_RANGE_MPEG;
 }
 
+void copy_mastering(AVFrame& picture, const AVFrame& source) {
+    for (const AVFrameSideDataType type : kMastering) {
+        const AVFrameSideData* from = av_frame_get_side_data(&source, type);
+        if (from == nullptr)
+            continue;
+        AVFrameSideData* to = av_frame_new_side_data(&picture, type, from->size);
+        MR_CHECK(to != nullptr, "out of memory");
+        std::copy_n(from->data, from->size, to->data);
+    }
+}
+
+void drop_mastering(AVFrame& picture) {
+    for (const AVFrameSideDataType type : kMastering)
+        av_frame_remove_side_data(&picture, type);
+}
+
+std::string mastering_display(const AVFrame& picture) {
+    const auto* side = av_frame_get_side_data(&picture, AV_FRAME_DATA_MASTERING_DISPLAY_METADATA);
+    if (side == nullptr)
+        return {};
+    const auto& told = *reinterpret_cast<const AVMasteringDisplayMetadata*>(side->data);
+    if (told.has_primaries == 0 || told.has_luminance == 0)
+        return {};
+    bool sound = true;
+    const auto in_units = [&sound](AVRational value, double most, double units) {
+        const double number = value.den == 0 ? -1.0 : av_q2d(value);
+        sound = sound && number >= 0 && number <= most;
+        return sound ? std::to_string(std::llround(number * units)) : std::string("0");
+    };
+    const auto point = [&](const char* name, const AVRational(&at)[2]) {
+        return name + ("(" + in_units(at[0], 1.0, kChromaUnits)) + "," +
+               in_units(at[1], 1.0, kChromaUnits) + ")";
+    };
+    const std::string text = point("G", told.display_primaries[1]) +
+                             point("B", told.display_primaries[2]) +
+                             point("R", told.display_primaries[0]) + point("WP", told.white_point) +
+                             "L(" + in_units(told.max_luminance, kLightMax, kLightUnits) + "," +
+                             in_units(told.min_luminance, kLightMax, kLightUnits) + ")";
+    return sound && av_cmp_q(told.max_luminance, told.min_luminance) > 0 ? text : std::string();
+}
+
+std::string content_light(const AVFrame& picture) {
+    const auto* side = av_frame_get_side_data(&picture, AV_FRAME_DATA_CONTENT_LIGHT_LEVEL);
+    if (side == nullptr)
+        return {};
+    const auto& told = *reinterpret_cast<const AVContentLightMetadata*>(side->data);
+    if (told.MaxCLL == 0 || told.MaxCLL > kLightLevelMax || told.MaxFALL > kLightLevelMax)
+        return {};
+    return std::to_string(told.MaxCLL) + "," + std::to_string(told.MaxFALL);
+}
+
 Result<av::FramePtr> ToneMap::apply(const AVFrame& picture, const AVFrame& source) {
     const Colour from = colour_of(source);
     const av::FramePtr tagged = av::share(picture);
@@ -108,9 +167,7 @@ Result<av::FramePtr> ToneMap::apply(const AVFrame& picture, const AVFrame& sourc
         return error(ErrorKind::internal, "the tone map gave no picture");
     tag(**mapped, sdr());
     (*mapped)->sample_aspect_ratio = {1, 1};
-    // They describe what was there before.
-    av_frame_remove_side_data(mapped->get(), AV_FRAME_DATA_MASTERING_DISPLAY_METADATA);
-    av_frame_remove_side_data(mapped->get(), AV_FRAME_DATA_CONTENT_LIGHT_LEVEL);
+    drop_mastering(**mapped);  // it describes what was there before
     return mapped;
 }
 

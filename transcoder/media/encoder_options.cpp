@@ -113,6 +113,15 @@ void set_bitrate(AVCodecContext& context, const RenditionSpec& spec) {
     }
 }
 
+// What players tone-map HDR by. FFmpeg 5.1 tells neither encoder of it.
+std::string mastering_params(const AVFrame& like, const char* display_name,
+                             const char* light_name) {
+    const std::string display = mastering_display(like);
+    const std::string light = content_light(like);
+    return (display.empty() ? "" : ":" + std::string(display_name) + "=" + display) +
+           (light.empty() ? "" : ":" + std::string(light_name) + "=" + light);
+}
+
 void set_x264(const EncoderSettings& settings, AVCodecContext& context, av::Options& options) {
     const RenditionSpec& spec = *settings.spec;
     options.set("preset", preset_of(spec)).set("forced-idr", 1);
@@ -120,7 +129,8 @@ void set_x264(const EncoderSettings& settings, AVCodecContext& context, av::Opti
     // The muxer would add them to MPEG-TS, behind the rate control's back.
     options.set("aud", settings.headers_apart ? 0 : 1);
     // Headers from settings, not from content.
-    options.set("x264-params", has_avx512() ? "stitchable=1:asm=avx2" : "stitchable=1");
+    options.set("x264-params", (has_avx512() ? "stitchable=1:asm=avx2" : "stitchable=1") +
+                                   mastering_params(*settings.like, "mastering-display", "cll"));
     if (const char* profile = profile_name(spec.profile); profile != nullptr)
         options.set("profile", profile);
     if (!is_constant_bitrate(spec))
@@ -171,7 +181,8 @@ void set_x265(const EncoderSettings& settings, AVCodecContext& context, av::Opti
     // players take.
     options.set("x265-params",
                 std::string("log-level=none:info=0:open-gop=0:keyint=-1:min-keyint=1000000:") +
-                    low + narrow + "pools=none");
+                    low + narrow + "pools=none" +
+                    mastering_params(*settings.like, "master-display", "max-cll"));
 }
 
 // libvpx and libaom have their options in common: CQ is a quality with a ceiling.

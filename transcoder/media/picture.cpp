@@ -194,6 +194,8 @@ av::FramePtr tags_for(const AVFrame& source, AVPixelFormat format) {
     const Colour colour = colour_of(source);
     tag(*tags, is_shallow(format) && needs_tone_map(colour) ? sdr() : colour);
     tags->chroma_location = source.chroma_location;
+    if (!is_shallow(format) && needs_tone_map(colour))
+        copy_mastering(*tags, source);
     return tags;
 }
 

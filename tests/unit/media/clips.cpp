@@ -210,6 +210,12 @@ std::string probe_side_entry(std::span<const std::uint8_t> bytes, const std::str
     return out.substr(0, out.find('\n'));
 }
 
+std::string first_frame_says(std::span<const std::uint8_t> bytes) {
+    const TemporaryFile file(bytes);
+    return output_of("ffprobe -v quiet -select_streams v:0 -show_frames -read_intervals %+#1 " +
+                     file.path());
+}
+
 std::int64_t decoded_frames(std::span<const std::uint8_t> bytes) {
     const TemporaryFile file(bytes);
     const std::string out =

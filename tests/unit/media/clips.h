@@ -73,6 +73,8 @@ struct ProbedFrame {
 // The same of the side data of a stream ("rotation").
 [[nodiscard]] std::string probe_side_entry(std::span<const std::uint8_t> bytes,
                                            const std::string& stream, const std::string& entry);
+// All that ffprobe tells of the first picture and what rides on it, a line each ("max_luminance=10000000/10000").
+[[nodiscard]] std::string first_frame_says(std::span<const std::uint8_t> bytes);
 // Frames that ffmpeg decodes; and the errors it prints on the way must be none.
 [[nodiscard]] std::int64_t decoded_frames(std::span<const std::uint8_t> bytes);
 
