@@ -139,6 +139,8 @@ private:
         if (measured) {
             slots_ = measured->sessions;
             capacity_ = measured->capacity;
+            // Its ladder has two renditions; who asks for eight takes as many encoders as four of those.
+            capacity_.limits.encoder_sessions = gpu::encoder_sessions_max(stock_).value_or(0);
         } else if (measured.error().kind == ErrorKind::timeout) {
             log::info("main", "stopped while measuring");
             stopped_ = true;
@@ -197,8 +199,9 @@ private:
         stock_ = std::move(*stock);
         for (const gpu::GpuRecord& record : stock_)
             if (record.state == gpu::GpuState::ready)
-                log::info("gpu", "decodes for sessions; scaling and encoding are the CPU's",
+                log::info("gpu", "works for sessions",
                           {{"gpu", gpu::in_words(record.gpu)},
+                           {"stages", gpu::stages_in_words(record)},
                            {"sessions_max", record.gpu.sessions_max
                                                 ? std::to_string(*record.gpu.sessions_max)
                                                 : "no limit"}});

@@ -134,7 +134,7 @@ void print_gpus(const Gpus& gpus) {
         const gpu::Chosen& gpu = record.gpu;
         std::printf("gpu %-10u %s, %s, driver %s (%s)\n", gpu.index, gpu.name.c_str(),
                     gpu.uuid.c_str(), gpus.driver.c_str(), use_of(record).c_str());
-        print_stages(record, 12);
+        print_stages(record);
     }
     if (!gpus.list.empty())
         std::printf("cuda kernel    %s\n", gpus.kernel.c_str());

@@ -48,7 +48,7 @@ void print_report(const TriedGpus& findings) {
     for (const gpu::GpuRecord& record : findings.stock) {
         std::printf("\n%s, %s, driver %s\n", gpu::in_words(record.gpu).c_str(),
                     record.gpu.uuid.c_str(), findings.driver.c_str());
-        print_stages(record, 9);
+        print_stages(record);
         const std::string fault = fault_of(record);
         std::printf("self-test: %s: %s\n", gpu::in_words(record.gpu).c_str(),
                     fault.empty() ? "holds" : ("FAILS: " + fault).c_str());

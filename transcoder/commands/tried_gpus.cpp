@@ -21,10 +21,22 @@ TriedGpus try_gpus(
     return tried;
 }
 
-void print_stages(const gpu::GpuRecord& record, int width) {
+namespace {
+
+std::string outcome(const media::GpuStage& stage) {
+    if (!stage.works)
+        return "no: " + stage.reason;
+    if (stage.kind != media::GpuStageKind::encoder_sessions)
+        return "yes";
+    return stage.count ? std::to_string(*stage.count) + " at once, then it refused" : "no end seen";
+}
+
+}  // namespace
+
+void print_stages(const gpu::GpuRecord& record) {
     for (const media::GpuStage& stage : record.trial.stages)
-        std::printf("  %-*s %-14s %s\n", width, std::string(media::to_string(stage.kind)).c_str(),
-                    stage.name.c_str(), stage.works ? "yes" : ("no: " + stage.reason).c_str());
+        std::printf("  %-16s %-14s %s\n", std::string(media::to_string(stage.kind)).c_str(),
+                    stage.name.c_str(), outcome(stage).c_str());
 }
 
 }  // namespace millrace::transcoder

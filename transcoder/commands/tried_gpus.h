@@ -24,6 +24,6 @@ struct TriedGpus {
     const std::function<gpu::Trial(const gpu::Chosen& gpu, std::size_t of)>& attempt);
 
 // A line for each stage, its kind `width` columns wide.
-void print_stages(const gpu::GpuRecord& record, int width);
+void print_stages(const gpu::GpuRecord& record);
 
 }  // namespace millrace::transcoder

@@ -51,11 +51,14 @@ json to_json(const Reading& gpu) {
 
 json to_json(const GpuRecord& record) {
     json stages = json::array();
-    for (const media::GpuStage& stage : record.trial.stages)
+    for (const media::GpuStage& stage : record.trial.stages) {
         stages.push_back({{"kind", media::to_string(stage.kind)},
                           {"name", stage.name},
                           {"works", stage.works},
                           {"reason", stage.reason}});
+        if (stage.kind == media::GpuStageKind::encoder_sessions)
+            stages.back()["count"] = or_null(stage.count);
+    }
     json entry{{"state", to_string(record.state)},
                {"reason", record.reason.empty() ? json(nullptr) : json(record.reason)},
                {"sessions_max", or_null(record.gpu.sessions_max)},

@@ -21,17 +21,20 @@ GpuRecord record_of(Chosen gpu, Trial trial) {
     return {std::move(gpu), std::move(trial), state, reason, {}};
 }
 
+std::string stages_in_words(const GpuRecord& record) {
+    std::string text;
+    for (const media::GpuStage& stage : record.trial.stages)
+        if (stage.works && stage.kind != media::GpuStageKind::encoder_sessions)
+            text += (text.empty() ? "" : ", ") + std::string(media::to_string(stage.kind)) + " " +
+                    stage.name;
+    return text;
+}
+
 std::string fingerprint(const GpuRecord& record) {
     std::string text = record.gpu.uuid;
     if (record.gpu.sessions_max)
         text += ":" + std::to_string(*record.gpu.sessions_max);
-    const char* before = " ";
-    for (const media::GpuStage& stage : record.trial.stages)
-        if (stage.works) {
-            text += before + std::string(media::to_string(stage.kind)) + " " + stage.name;
-            before = ", ";
-        }
-    return text;
+    return text + " " + stages_in_words(record);
 }
 
 Stock ready_of(const Stock& stock) {
@@ -51,6 +54,19 @@ std::optional<std::uint32_t> sessions_max(const Stock& stock) {
         sum += *record.gpu.sessions_max;
     }
     return sum;
+}
+
+std::optional<std::uint32_t> encoder_sessions_max(const Stock& stock) {
+    std::uint32_t sum = 0;
+    for (const GpuRecord& record : ready_of(stock)) {
+        const auto counted = std::ranges::find_if(record.trial.stages, [](const auto& stage) {
+            return stage.works && stage.kind == media::GpuStageKind::encoder_sessions;
+        });
+        if (counted == record.trial.stages.end() || !counted->count)
+            return std::nullopt;
+        sum += *counted->count;
+    }
+    return sum == 0 ? std::nullopt : std::optional(sum);
 }
 
 void allow(EngineTask& task, const GpuRecord& record) {
@@ -74,7 +90,7 @@ Trial restricted(Trial trial, const config::GpuStagesAllowed& allowed) {
     using enum media::GpuStageKind;
     for (media::GpuStage& stage : trial.stages)
         if ((stage.kind == decode && !allowed.decode) || (stage.kind == scale && !allowed.scale) ||
-            (stage.kind == encode && !allowed.encode)) {
+            ((stage.kind == encode || stage.kind == encoder_sessions) && !allowed.encode)) {
             stage.works = false;
             stage.reason = "left out by --gpu-stages";
         }

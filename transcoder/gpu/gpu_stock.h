@@ -47,12 +47,18 @@ using Stock = std::vector<GpuRecord>;
 [[nodiscard]] GpuRecord record_of(Chosen gpu, Trial trial);
 // Without the stages that are not allowed.
 [[nodiscard]] Trial restricted(Trial trial, const config::GpuStagesAllowed& allowed);
-// What was measured with this GPU holds for: "GPU-8f1c...:18 decode h264, encode h264_nvenc".
+// "decode h264, encode h264_nvenc": what works.
+[[nodiscard]] std::string stages_in_words(const GpuRecord& record);
+// What was measured with this GPU holds for: "GPU-8f1c...:18 decode h264, encode h264_nvenc". How many encoders it
+// gave is left out: others may hold some of them at the next start.
 [[nodiscard]] std::string fingerprint(const GpuRecord& record);
 // The ready ones, in order.
 [[nodiscard]] Stock ready_of(const Stock& stock);
 // Sessions that the ready ones have room for; none: one of them has no limit.
 [[nodiscard]] std::optional<std::uint32_t> sessions_max(const Stock& stock);
+// Encoders that the ready ones have at once, together; none: one of them was not seen to refuse any, or has none at
+// all, so that its sessions are encoded elsewhere.
+[[nodiscard]] std::optional<std::uint32_t> encoder_sessions_max(const Stock& stock);
 // Those that sessions use or used, with what the driver tells of them.
 [[nodiscard]] std::vector<GpuReading> readings_for_orchestrators(
     const Stock& stock, const std::vector<Reading>& latest);

@@ -27,6 +27,12 @@ std::string text_of(const json& object, const char* key) {
     return at != object.end() && at->is_string() ? at->get<std::string>() : std::string();
 }
 
+std::optional<std::uint32_t> count_of(const json& object) {
+    const auto at = object.find("count");
+    return at != object.end() && at->is_number_unsigned() ? std::optional(at->get<std::uint32_t>())
+                                                          : std::nullopt;
+}
+
 bool works(const media::GpuStages& stages, GpuStageKind kind) {
     return std::ranges::any_of(
         stages, [&](const GpuStage& stage) { return stage.works && stage.kind == kind; });
@@ -67,7 +73,7 @@ void TrialReader::line(std::string_view text) {
         return;
     at_.clear();
     trial_.stages.push_back({*kind, text_of(said, "name"), said.value("works", json(false)) == true,
-                             text_of(said, "reason")});
+                             text_of(said, "reason"), count_of(said)});
 }
 
 Trial TrialReader::finish(const std::string& ending) && {

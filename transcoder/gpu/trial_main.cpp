@@ -38,6 +38,8 @@ void trial_main(TrialScope scope) {
             json line = about("tried", stage);
             line["works"] = stage.works;
             line["reason"] = stage.reason;
+            if (stage.count)
+                line["count"] = *stage.count;
             say(line);
             found.push_back(stage);
         }};

@@ -20,6 +20,9 @@ constexpr Size kScaled{128, 80};
 constexpr int kGrey = 128;
 constexpr int kGreyWithin = 4;
 constexpr std::array kEncoders{"h264_nvenc", "hevc_nvenc", "av1_nvenc"};
+// Drivers for consumers' cards allow 2 to 12 on a machine, as they came out; others set no number. Further tries would
+// take memory and, for a second or two, sessions from whoever else is on the card.
+constexpr std::uint32_t kEncodersTried = 16;
 
 // What FFmpeg says of a failure is more than its error code: which library is missing, which
 // function of the driver refused.
@@ -227,11 +230,24 @@ Result<void> try_scaling(AVBufferRef& device) {
                                     : Result<void>(unlike("it gave another picture"));
 }
 
+Result<void> count_sessions(GpuStage& stage, AVBufferRef& device) {
+    const auto surface = grey_surface(device);
+    if (!surface)
+        return surface.error();
+    const std::uint32_t given = encoders_at_once(stage.name.c_str(), **surface, kEncodersTried);
+    if (given == 0)
+        return unlike("it gave none after it had given one");
+    if (given < kEncodersTried)
+        stage.count = given;
+    return {};
+}
+
 }  // namespace
 
 std::string_view to_string(GpuStageKind kind) {
     constexpr std::array<std::string_view, kGpuStageKinds.size()> kNames{
-        "context", "transfer", "decode", "scale", "encode", "kernel", "pipeline"};
+        "context", "transfer",         "decode", "scale",
+        "encode",  "encoder_sessions", "kernel", "pipeline"};
     return kNames.at(static_cast<std::size_t>(kind));
 }
 
@@ -254,16 +270,17 @@ void probe_gpu(const GpuProbeListener& listener) {
         GpuStage stage{kind, std::move(name), false, {}};
         listener.begins(stage);
         Complaints::take();
-        const Result<void> done = how();
+        const Result<void> done = how(stage);
         stage.works = done.has_value();
         if (!done) {
             const std::string said = Complaints::take();
             stage.reason = done.error().message + (said.empty() ? "" : " (" + said + ")");
         }
         listener.tried(stage);
+        return stage.works;
     };
     av::BufferPtr device;
-    attempt(GpuStageKind::context, "cuda", [&]() -> Result<void> {
+    attempt(GpuStageKind::context, "cuda", [&](GpuStage&) -> Result<void> {
         auto opened = open_cuda_device();
         if (!opened)
             return opened.error();
@@ -272,20 +289,26 @@ void probe_gpu(const GpuProbeListener& listener) {
     });
     if (device == nullptr)
         return;
-    attempt(GpuStageKind::transfer, "nv12", [&] { return try_transfer(*device); });
+    attempt(GpuStageKind::transfer, "nv12", [&](GpuStage&) { return try_transfer(*device); });
     for (const GpuClip& clip : gpu_clips())
         attempt(GpuStageKind::decode, av::codec_name(clip.codec),
-                [&] { return try_decoding(clip, *device); });
-    attempt(GpuStageKind::scale, std::string(kOurScaler), []() -> Result<void> {
+                [&](GpuStage&) { return try_decoding(clip, *device); });
+    attempt(GpuStageKind::scale, std::string(kOurScaler), [](GpuStage&) -> Result<void> {
         const auto opened = cuda::Device::open();
         return opened ? try_kernel(*opened) : Result<void>(opened.error());
     });
-    attempt(GpuStageKind::scale, "scale_cuda", [&] { return try_scaling(*device); });
-    for (const char* name : kEncoders)
-        attempt(GpuStageKind::encode, name, [&]() -> Result<void> {
+    attempt(GpuStageKind::scale, "scale_cuda", [&](GpuStage&) { return try_scaling(*device); });
+    const char* works = nullptr;
+    for (const char* name : kEncoders) {
+        const bool tried = attempt(GpuStageKind::encode, name, [&](GpuStage&) -> Result<void> {
             const auto surface = grey_surface(*device);
             return surface ? try_encoder(name, **surface) : Result<void>(surface.error());
         });
+        works = works == nullptr && tried ? name : works;
+    }
+    if (works != nullptr)
+        attempt(GpuStageKind::encoder_sessions, works,
+                [&](GpuStage& stage) { return count_sessions(stage, *device); });
 }
 
 }  // namespace millrace::media

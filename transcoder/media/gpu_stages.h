@@ -16,17 +16,19 @@
 namespace millrace::media {
 
 enum class GpuStageKind : std::uint8_t {
-    context,   // the device can be opened at all
-    transfer,  // a picture to its memory and back
-    decode,    // name: the codec, "h264"
-    scale,     // name: kOurScaler, or FFmpeg's filter
-    encode,    // name: FFmpeg's encoder, "h264_nvenc"
-    kernel,    // name: what our own scales; of a self-test
+    context,           // the device can be opened at all
+    transfer,          // a picture to its memory and back
+    decode,            // name: the codec, "h264"
+    scale,             // name: kOurScaler, or FFmpeg's filter
+    encode,            // name: FFmpeg's encoder, "h264_nvenc"
+    encoder_sessions,  // name: the encoder that was opened again and again; `count`
+    kernel,            // name: what our own scales; of a self-test
     pipeline,  // name: the codec of a segment, whose renditions are the CPU's; of a self-test
 };
-inline constexpr std::array kGpuStageKinds{
-    GpuStageKind::context, GpuStageKind::transfer, GpuStageKind::decode,  GpuStageKind::scale,
-    GpuStageKind::encode,  GpuStageKind::kernel,   GpuStageKind::pipeline};
+inline constexpr std::array kGpuStageKinds{GpuStageKind::context, GpuStageKind::transfer,
+                                           GpuStageKind::decode,  GpuStageKind::scale,
+                                           GpuStageKind::encode,  GpuStageKind::encoder_sessions,
+                                           GpuStageKind::kernel,  GpuStageKind::pipeline};
 [[nodiscard]] std::string_view to_string(GpuStageKind kind);
 
 // The stages that tasks may use, as they are told to engines (common/domain/engine_protocol.h).
@@ -55,6 +57,9 @@ struct GpuStage {
     std::string name;
     bool works = false;
     std::string reason;  // why it does not work
+    // Of encoder_sessions: how many the card gave at once before it refused one; none: it refused none of those
+    // that were tried.
+    std::optional<std::uint32_t> count = {};
     bool operator==(const GpuStage&) const = default;
 };
 

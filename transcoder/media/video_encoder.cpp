@@ -195,8 +195,7 @@ static Result<void> encode_one_picture(AVCodecContext& context, const AVFrame& f
     return {};
 }
 
-Result<void> try_encoder(const char* name, const AVFrame& picture) {
-    av::set_up_logging();
+static Result<av::CodecPtr> open_for(const char* name, const AVFrame& picture) {
     const AVCodec* codec = avcodec_find_encoder_by_name(name);
     if (codec == nullptr)
         return error(ErrorKind::unsupported, "not in this FFmpeg");
@@ -214,7 +213,24 @@ Result<void> try_encoder(const char* name, const AVFrame& picture) {
         quiet.set("x265-params", "log-level=none");
     if (const int rc = avcodec_open2(context.get(), codec, quiet.address()); rc < 0)
         return av::error(ErrorKind::unsupported, "opening it", rc);
-    return encode_one_picture(*context, picture);
+    return context;
+}
+
+Result<void> try_encoder(const char* name, const AVFrame& picture) {
+    av::set_up_logging();
+    const auto context = open_for(name, picture);
+    return context ? encode_one_picture(**context, picture) : Result<void>(context.error());
+}
+
+std::uint32_t encoders_at_once(const char* name, const AVFrame& surface, std::uint32_t most) {
+    std::vector<av::CodecPtr> open;
+    while (open.size() < most) {
+        auto another = open_for(name, surface);
+        if (!another)
+            break;
+        open.push_back(*std::move(another));
+    }
+    return static_cast<std::uint32_t>(open.size());
 }
 
 Result<void> try_encoder(const char* name) {

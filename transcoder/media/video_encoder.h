@@ -83,5 +83,8 @@ private:
 [[nodiscard]] Result<void> try_encoder(const char* name);
 // The same of a surface of a card.
 [[nodiscard]] Result<void> try_encoder(const char* name, const AVFrame& surface);
+// How many of them can be open at the same time, of `most`. All are closed again.
+[[nodiscard]] std::uint32_t encoders_at_once(const char* name, const AVFrame& surface,
+                                             std::uint32_t most);
 
 }  // namespace millrace::media

@@ -3,9 +3,10 @@
 // do without B-frames.
 //
 // CUDA_FAKE (fake_fault.h): "taken" (no session is free), "taken-later" (none is for engines, while the trial before found
-// one), "jams" (the fifth picture fails).
+// one), "three" (no more than three at once, in each process), "jams" (the fifth picture fails).
 
 #include <algorithm>
+#include <atomic>
 #include <cstdint>
 #include <cstring>
 #include <map>
@@ -25,6 +26,7 @@ extern "C" {
 namespace {
 
 constexpr int kPicturesBeforeJam = 4;
+constexpr int kFewSessions = 3;
 constexpr std::size_t kCaptionHeader = 10;  // of an ATSC A/53 message, before its cc_data
 
 // GUIDs have no operator.
@@ -48,6 +50,8 @@ struct Unit {
     int mapped = 0;
 };
 
+std::atomic<int> sessions_open = 0;
+
 Unit& unit_of(void* encoder) {
     return *static_cast<Unit*>(encoder);
 }
@@ -57,6 +61,9 @@ NVENCSTATUS open_session(NV_ENC_OPEN_ENCODE_SESSION_EX_PARAMS* parameters, void*
         return NV_ENC_ERR_UNSUPPORTED_DEVICE;
     if (fake_fault("taken") || (fake_fault("taken-later") && in_an_engine()))
         return NV_ENC_ERR_OUT_OF_MEMORY;
+    if (fake_fault("three") && sessions_open >= kFewSessions)
+        return NV_ENC_ERR_OUT_OF_MEMORY;
+    ++sessions_open;
     ask_the_kernel();
     *encoder = new Unit;
     return NV_ENC_SUCCESS;
@@ -235,6 +242,7 @@ NVENCSTATUS unlock(void*, NV_ENC_OUTPUT_PTR) {
 }
 NVENCSTATUS destroy(void* encoder) {
     avcodec_free_context(&unit_of(encoder).context);
+    --sessions_open;
     delete static_cast<Unit*>(encoder);
     return NV_ENC_SUCCESS;
 }

@@ -86,6 +86,26 @@ TEST_CASE("a measurement holds for a GPU, its limit and what works there", "[gpu
     record.trial.stages[2].works = false;
     CHECK(fingerprint(record) == "GPU-a:18 context cuda, transfer nv12");
     CHECK(ready_of({broken(0), record, broken(2)}).size() == 1);
+    record.trial.stages.push_back({GpuStageKind::encoder_sessions, "h264_nvenc", true, "", 5});
+    CHECK(fingerprint(record) == "GPU-a:18 context cuda, transfer nv12");
+}
+
+TEST_CASE("encoders bind where every card that is used was seen to refuse one", "[gpu][stock]") {
+    const auto with = [](std::optional<std::uint32_t> count) {
+        GpuRecord record = usable(1);
+        record.trial.stages.push_back(
+            {GpuStageKind::encoder_sessions, "h264_nvenc", true, "", count});
+        return record;
+    };
+    CHECK(encoder_sessions_max({with(8), with(3), broken(0)}) == 11U);
+    CHECK_FALSE(encoder_sessions_max({with(8), with({})}));
+    CHECK_FALSE(encoder_sessions_max({with(8), usable(0)}));  // whose sessions the CPU encodes
+    CHECK_FALSE(encoder_sessions_max({broken(0)}));
+    GpuRecord left_out = with(8);
+    left_out.trial = restricted(left_out.trial, {.encode = false});
+    CHECK_FALSE(encoder_sessions_max({left_out}));
+    CHECK(to_json(with(8))["stages"][4]["count"] == 8);
+    CHECK(to_json(with({}))["stages"][4]["count"].is_null());
 }
 
 TEST_CASE("limits bind together, unless one that is ready has none", "[gpu][stock]") {

@@ -111,6 +111,24 @@ TEST_CASE("a unit is believed for the codecs whose pictures are the CPU's", "[gp
                Contains("other pictures than the CPU"));
 }
 
+#ifdef MILLRACE_FAKE_NVENC
+TEST_CASE("encoders are counted until the card refuses one", "[gpu][trial]") {
+    constexpr const char* kLibraries = MILLRACE_FAKE_DRIVER ":" MILLRACE_FAKE_NVENC;
+    const Trial few = tried("three", kTrialTime, kLibraries);
+    CHECK(few.usable());
+    const GpuStage& counted = stage(few, GpuStageKind::encoder_sessions, "h264_nvenc");
+    CHECK(counted.works);
+    CHECK(counted.count == 3U);
+    const Trial many = tried("", kTrialTime, kLibraries);
+    CHECK(stage(many, GpuStageKind::encoder_sessions, "h264_nvenc").works);
+    CHECK_FALSE(stage(many, GpuStageKind::encoder_sessions, "h264_nvenc").count);
+    const Trial none = tried("taken", kTrialTime, kLibraries);
+    CHECK(std::ranges::none_of(none.stages, [](const GpuStage& tried) {
+        return tried.kind == GpuStageKind::encoder_sessions;
+    }));
+}
+#endif
+
 TEST_CASE("without a device nothing further is tried", "[gpu][trial]") {
     const Trial trial = tried("none");
     CHECK(trial.failure.empty());
