@@ -2,7 +2,8 @@
 
     MILLRACE_BIN=../build/release/bin /usr/bin/python3 -B -m media.random_clips --seed 1 --count 100     (from tests/)
 
-A seed is a case. One that fails prints its seed and the commands that repeat it; `--seed N --count 1 --keep DIR` leaves the files.
+`--from drawn` makes its pictures, `worn` copies such segments once more through a filter or an option of the muxer, `found` cuts them out of the real
+clips of `--clips`. A seed is a case. One that fails prints its seed and the commands that repeat it; `--seed N --count 1 --keep DIR` leaves the files.
 """
 
 import argparse
@@ -18,21 +19,31 @@ import sys
 import tempfile
 
 from media.random_clips import checks
+from media.random_clips.found import draw_found
 from media.random_clips.ladder import draw_ladder
 from media.random_clips.oracle import File, run
 from media.random_clips.source import draw_source
+from media.random_clips.wear import BROKEN, draw_worn
 from support.cluster import binary
 from support.processes import run_to_end
 
 TRANSCODE_WITHIN_S = 90
 SUFFIX = {"mpegts": "ts", "mp4": "mp4"}
+SKIPPED = 77  # ctest's SKIP_RETURN_CODE
+CLIPS = pathlib.Path(__file__).resolve().parents[4] / "shared" / "media"
+
+
+def draw(rng, kind, clips):
+    if kind == "found":
+        return draw_found(rng, pathlib.Path(clips).resolve())
+    return draw_worn(rng) if kind == "worn" else draw_source(rng)
 
 
 class Case:
-    def __init__(self, seed, place):
+    def __init__(self, seed, place, kind="drawn", clips=CLIPS):
         rng = random.Random(seed)
         self.seed, self.place = seed, pathlib.Path(place)
-        self.source, self.ladder = draw_source(rng), draw_ladder(rng)
+        self.source, self.ladder = draw(rng, kind, clips), draw_ladder(rng)
         self.problems, self.trouble, self.inputs = [], "", []
 
     def run(self):
@@ -78,7 +89,8 @@ class Case:
             if "error" in result:
                 self._note(n, "", checks.check_failure(source, marks, result["error"]))
                 continue
-            self._note(n, "source", checks.check_source(source, marks, result))
+            if BROKEN not in marks:
+                self._note(n, "source", checks.check_source(source, marks, result))
             by_name = {r["name"]: r for r in result["renditions"]}
             skipped = {s["name"] for s in result["skipped"]}
             for spec in self.ladder:
@@ -87,9 +99,12 @@ class Case:
                 file = File(self.place / "out" / spec["name"] / f"{n}.{SUFFIX[spec['container']]}", made=True)
                 files[n][spec["name"]] = file
                 made = by_name[spec["name"]]
+                if BROKEN in marks:
+                    self._note(n, spec["name"], checks.check_by_itself(spec, made, file))
+                    continue
                 self._note(n, spec["name"], checks.check_rendition(source, marks, result, spec, made, file) if source.frames else ())
                 self._note(n, spec["name"], checks.check_sound(source, marks, result, spec, made, file))
-        if len(sources) > 1 and not any("error" in r for r in results):
+        if len(sources) > 1 and BROKEN not in marks and not any("error" in r for r in results):
             self._note(0, "joins", checks.check_joins(marks, sources, self.ladder, results, files))
 
     def _note(self, n, what, problems):
@@ -101,15 +116,15 @@ class Case:
         return [*self.source.lines, f"echo {shlex.quote(json.dumps(self.ladder))} > ladder.json", shlex.join(command)]
 
 
-def run_case(seed, keep=None):
+def run_case(seed, kind, clips, keep=None):
     if keep:
         pathlib.Path(keep).mkdir(parents=True, exist_ok=True)
-        return Case(seed, keep).run()
+        return Case(seed, keep, kind, clips).run()
     with tempfile.TemporaryDirectory(prefix="millrace-random-") as place:
         try:
-            return Case(seed, place).run()
+            return Case(seed, place, kind, clips).run()
         except TimeoutError as hung:
-            case = Case(seed, place)
+            case = Case(seed, place, kind, clips)
             case.trouble = str(hung)
             return case
 
@@ -119,11 +134,17 @@ def main():
     parser.add_argument("--seed", type=int, default=1, help="the first one")
     parser.add_argument("--count", type=int, default=20)
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--from", dest="kind", choices=["drawn", "worn", "found"], default="drawn")
+    parser.add_argument("--clips", default=CLIPS, help="the real ones; for --from found")
     parser.add_argument("--keep", help="directory for the files of the one case")
     given = parser.parse_args()
+    if given.kind == "found" and not pathlib.Path(given.clips).is_dir():
+        print(f"\n*** SKIPPED: no clips at {given.clips} ***\n")
+        return SKIPPED
     seen, failed, made = collections.Counter(), 0, 0
     with concurrent.futures.ThreadPoolExecutor(given.jobs) as pool:
-        for case in pool.map(lambda seed: run_case(seed, given.keep if given.count == 1 else None), range(given.seed, given.seed + given.count)):
+        for case in pool.map(lambda seed: run_case(seed, given.kind, given.clips, given.keep if given.count == 1 else None),
+                             range(given.seed, given.seed + given.count)):
             if case.trouble:
                 seen["not made"] += 1
                 print(f"seed {case.seed}: nothing to try: {case.trouble.splitlines()[0]}", flush=True)

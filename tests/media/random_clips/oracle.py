@@ -62,6 +62,7 @@ class File:
 
     def __init__(self, path, made=False):
         self.path, self.made = pathlib.Path(path), made
+        self.moved = 0.0  # seconds that its clock runs ahead of its source's
 
     @functools.cached_property
     def _probed(self):
@@ -92,11 +93,11 @@ class File:
 
     @functools.cached_property
     def frames(self):
-        return [Frame(float(f.get("best_effort_timestamp_time", "nan")), f["width"], f["height"], bool(f["key_frame"]), bool(f["interlaced_frame"]),
+        return [Frame(float(f.get("best_effort_timestamp_time", "nan")) - self.moved, f["width"], f["height"], bool(f["key_frame"]), bool(f["interlaced_frame"]),
                       f["pix_fmt"]) for f in self._entries("frame", "video")]
 
     def packets(self, kind):
-        return [Packet(float(p.get("pts_time", "nan")), float(p.get("dts_time", "nan")), float(p.get("duration_time", 0)), "K" in p["flags"],
+        return [Packet(float(p.get("pts_time", "nan")) - self.moved, float(p.get("dts_time", "nan")) - self.moved, float(p.get("duration_time", 0)), "K" in p["flags"],
                        "D" in p["flags"]) for p in self._entries("packet", kind)]
 
     @functools.cached_property
