@@ -8,10 +8,10 @@ import shlex
 
 from media.random_clips.source import FORMAT_OF, draw_source
 
-TS_FLAGS = ["-mpegts_flags resend_headers", "-mpegts_flags latm", "-mpegts_flags pat_pmt_at_frames", "-mpegts_flags initial_discontinuity",
+TS_FLAGS = ["-mpegts_flags resend_headers", "-mpegts_flags pat_pmt_at_frames", "-mpegts_flags initial_discontinuity",
             "-mpegts_flags system_b", "-pes_payload_size 0", "-pes_payload_size 200", "-omit_video_pes_length 0", "-pcr_period 5", "-pat_period 0.05",
             "-muxrate 12M", "-mpegts_start_pid 0x1100 -mpegts_pmt_start_pid 0x20", "-streamid 0:4000", "-mpegts_m2ts_mode 1"]
-MP4_FLAGS = ["-movflags rtphint", "-movflags disable_chpl", "-movie_timescale 90000", "-video_track_timescale 12800", "-video_track_timescale 600",
+MP4_FLAGS = ["-movflags disable_chpl", "-movie_timescale 90000", "-video_track_timescale 12800", "-video_track_timescale 600",
              "-movflags use_metadata_tags -metadata location=+59+018/", "-metadata:s:v language=swe", "-brand isml", "-write_tmcd 1 -timecode 01:00:00:00"]
 MKV_FLAGS = ["-cluster_time_limit 100", "-cluster_size_limit 2000", "-live 1", "-write_crc32 0", "-reserve_index_space 5000", "-dash 1 -dash_track_number 1",
              "-default_mode passthrough -disposition:a -default"]
@@ -27,9 +27,10 @@ FILTERS_OF = {
     "av1": ["av1_metadata=td=insert", "av1_metadata=tick_rate=25:num_ticks_per_picture=1", "av1_frame_split,av1_frame_merge"],
     "vp8": [],
 }
-ANY_FILTERS = ["dump_extra=freq=all", "setts=dts=DTS-3000:pts=PTS-3000", "setts=pts=PTS+if(gt(N\\,20)\\,200\\,0)", "setts=duration=0"]
+ANY_FILTERS = ["dump_extra=freq=all", "setts=dts=DTS-3000:pts=PTS-3000", "setts=pts=PTS+if(gt(N\\,20)\\,200\\,0)"]
 DAMAGE = ["noise=amount=-3000", "noise=amount=10000", "noise=drop=not(mod(n\\,9))", "noise=drop=eq(n\\,0)", "noise=drop=between(n\\,5\\,12)",
-          "setts=pts=if(mod(N\\,5)\\,PTS\\,NOPTS)", "setts=dts=NOPTS", "setts=pts=PTS-if(eq(N\\,9)\\,90000\\,0)", "setts=pts=PTS*1.0001+random(0)*900",
+          "setts=pts=if(mod(N\\,5)\\,PTS\\,NOPTS)", "setts=dts=NOPTS", "setts=duration=0", "setts=pts=PTS-if(eq(N\\,9)\\,90000\\,0)",
+          "setts=pts=PTS*1.0001+random(0)*900",
           "filter_units=remove_types=7-8", "filter_units=remove_types=5"]
 BROKEN = "broken"
 
@@ -59,8 +60,9 @@ def _wear(rng, source, codec, container):
         options.append(rng.choice(flags))
     if rng.random() < 0.25:
         kind = rng.choice(["-bsf:v ", "-bsf:v ", "-bsf:a "])
-        if not options[0].startswith("-bsf"):
-            options.append(kind + shlex.quote(rng.choice(DAMAGE)))
+        damage = rng.choice(DAMAGE)
+        if not options[0].startswith("-bsf") and not (kind == "-bsf:a " and "units" in damage):
+            options.append(kind + shlex.quote(damage))
             source.marks.add(BROKEN)
     clock = "-copyts -muxdelay 0 -muxpreload 0" if format_ == "mpegts" else "-movflags empty_moov+frag_keyframe" if container == "fmp4" else ""
     source.lines += [f"mv 0.{suffix} new.{suffix}",
