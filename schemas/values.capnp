@@ -256,6 +256,7 @@ struct TranscodeReport {
   warnings @3 :List(Text);               # sentences for the broadcaster, at most 16 of 1 KiB
   times @4 :StageTimes;
   splices @5 :List(SpliceMarker);        # 0..16, in order of appearance
+  cpuUs @6 :Int64;                       # CPU by all threads of the engine, us, 0.. ; 0 = not told: also where it has GPUs
 }
 
 # ---- capacity ----------------------------------------------------------------------------------------

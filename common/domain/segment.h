@@ -133,6 +133,9 @@ struct TranscodeReport {
     std::vector<std::string> warnings;  // sentences for the broadcaster
     StageTimes times;
     std::vector<SpliceMarker> splices;  // in order of appearance
+    // CPU by all threads of the engine, as the kernel counts it; 0 = not told. To orchestrators only where no GPU helps:
+    // beside CpuBudget it says how hard the pictures are.
+    std::int64_t cpu_us = 0;
     // For the next segment of the session. On both lanes it stands beside the report, not in it.
     SeamContext seam;
     bool operator==(const TranscodeReport&) const = default;

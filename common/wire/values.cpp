@@ -424,6 +424,7 @@ void put(schema::TranscodeReport::Builder out, const TranscodeReport& report) {
     auto splices = out.initSplices(list_size(std::min(report.splices.size(), kSplicesMax)));
     for (unsigned i = 0; i < splices.size(); ++i)
         put(splices[i], report.splices[i]);
+    out.setCpuUs(report.cpu_us);
 }
 
 TranscodeReport get(schema::TranscodeReport::Reader in) {
@@ -437,6 +438,7 @@ TranscodeReport get(schema::TranscodeReport::Reader in) {
         report.warnings.push_back(text(warning, kSentenceBytesMax, "TranscodeReport.warnings"));
     report.times = get(in.getTimes());
     report.splices = get_all<SpliceMarker>(in.getSplices(), kSplicesMax, "TranscodeReport.splices");
+    report.cpu_us = non_negative(in.getCpuUs(), "TranscodeReport.cpuUs");
     return report;
 }
 

@@ -251,6 +251,10 @@ void Work::engine_finished(SlotNo slot, TaskRef ref, const TranscodeReport& repo
     StageTimes& times = task->finished->report.times;
     if (times.receive_us == 0)
         times.receive_us = micros(task->received_at - task->accepted_at);
+    // Prices measured beside GPUs are of what is left to the CPU: they say nothing of pictures, nor what another
+    // machine would take.
+    if (board_.any())
+        task->finished->report.cpu_us = 0;
     slots_.set_engine(slot, EngineState::ready);
     slots_.dequeue(slot, ref);
     task->finished_at = now;

@@ -69,7 +69,7 @@ public:
         stage_ = Stage::busy;
         task_ = task;
         input_open_ = true;
-        allow_memory();
+        taken_up();
         outgoing_.push(ToEngine(task));
         moved();
         look_later();
@@ -150,10 +150,13 @@ private:
         flush();
     }
 
-    // What the task at hand needs; before the walls stand they would take it back.
-    void allow_memory() {
-        if (up_ && stage_ == Stage::busy)
-            child_->allow_memory(memory_for(task_.ladder));
+    // By a process that is up: before its walls stand they would take the memory back, and what it takes of the CPU to
+    // start is none of the task's.
+    void taken_up() {
+        if (!up_ || stage_ != Stage::busy)
+            return;
+        child_->allow_memory(memory_for(task_.ladder));
+        cpu_before_ = cpu_time_of(child_->pid());
     }
 
     void moved() {
@@ -230,7 +233,7 @@ private:
         opening_.cancel();
         callbacks_.on_walls(ready.walls);
         pause_ = kRestartPause;
-        allow_memory();
+        taken_up();
         if (stage_ == Stage::replacing)
             become_idle_and_say_so();
         else if (stage_ == Stage::stopping)
@@ -261,10 +264,15 @@ private:
             callbacks_.on_stages(stages);
     }
     void on(const EngineSpent&) { spent_ = true; }
+    // Its CPU is counted here: what works on hostile bytes is not asked what it takes.
     void on(const EngineFinished& finished) {
+        TranscodeReport report = finished.report;
+        report.cpu_us = std::chrono::duration_cast<std::chrono::microseconds>(
+                            cpu_time_of(child_->pid()) - cpu_before_)
+                            .count();
         if (!task_is_over())
             return;
-        callbacks_.on_finished(finished.report);
+        callbacks_.on_finished(report);
     }
     void on(const EngineFailed& failed) {
         if (failed.kind == ErrorKind::device)
@@ -432,7 +440,8 @@ private:
     std::list<Leaving> leaving_;
     Timer patience_;
     Timer restart_;
-    Timer opening_;  // of the GPU
+    Timer opening_;           // of the GPU
+    Duration cpu_before_{0};  // the process's, when it took the task up
     Standstill standstill_;
     Timer look_;
 };

@@ -50,6 +50,7 @@ public:
         std::function<void(const EngineProgress&)> on_progress;
         // Complete and with its hash as the engine computed it.
         std::function<void(const RenditionReport&, PayloadPtr)> on_rendition;
+        // With the CPU that the process took for it.
         std::function<void(const TranscodeReport&)> on_finished;
         // With a death: the process ended over the task; else it said why and lives on.
         std::function<void(const Error&, std::optional<EngineDeath>)> on_failed;

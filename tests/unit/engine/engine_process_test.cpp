@@ -11,6 +11,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 
+#include "common/runtime/process_usage.h"
 #include "common/runtime/sha256.h"
 #include "tests/support/catch.h"
 #include "tests/unit/media/clips.h"
@@ -142,6 +143,27 @@ TEST_CASE("an engine transcodes segment after segment and stays the same process
     CHECK(bench.engine.pid() == pid);
     CHECK(bench.engine.restarts() == 0);
     CHECK(bench.ready == 0);
+}
+
+TEST_CASE("what an engine took of the CPU is counted for each task alone", "[engine]") {
+    Bench bench;
+    const auto clip = test::clip({.seconds = 1.0});
+    const auto taken = [&bench] {
+        REQUIRE(bench.wait_for_outcome());
+        REQUIRE(bench.finished);
+        return Duration(std::chrono::microseconds(bench.finished->cpu_us));
+    };
+    bench.run(small_task(), clip);
+    const Duration first = taken();
+    const Duration after_first = cpu_time_of(bench.engine.pid());
+    CHECK(first > 0s);
+    CHECK(first <= after_first);
+
+    bench.run(small_task(1), clip);
+    const Duration second = taken();
+    CHECK(second > 0s);
+    CHECK(second <=
+          cpu_time_of(bench.engine.pid()) - after_first);  // none of the first counts again
 }
 
 TEST_CASE("an engine that gives back its memory takes the next segment as before", "[engine]") {

@@ -137,6 +137,31 @@ TEST_CASE("a task whose GPU fails is begun again by the CPU, and nobody hears of
     CHECK(rig.last_start().gpu == Place(kGpu0));
 }
 
+TEST_CASE("what a segment took of the CPU is told where there are no GPUs", "[transcoder][gpu]") {
+    const auto told = [](Rig& rig) {
+        TranscodeReport report;
+        report.cpu_us = 700'000;
+        rig.core.engine_finished(kSlot0, ref(1), report, {}, rig.now);
+        rig.core.renditions_sent(ref(1), rig.now);
+        REQUIRE(rig.sent<TaskFinished>().size() == 1);
+        return rig.sent<TaskFinished>()[0].report.cpu_us;
+    };
+    Rig without(a_config(1));
+    without.join();
+    without.dispatch(1, "a");
+    CHECK(told(without) == 700'000);
+
+    GpuRig with({{}}, 1);
+    with.dispatch(1, "a");
+    CHECK(told(with) == 0);
+
+    GpuRig failing({{}}, 1);  // made by the CPU after all, at prices that are not of it
+    failing.dispatch(1, "a");
+    failing.fail(kSlot0, ref(1));
+    failing.engines_up();
+    CHECK(told(failing) == 0);
+}
+
 TEST_CASE("the orchestrator sees a task that goes on, not one that stands still",
           "[transcoder][gpu]") {
     GpuRig rig({{}}, 1);

@@ -196,6 +196,7 @@ TranscodeReport any_report(Rng& rng) {
     const auto us = [&] { return any_positive(rng); };
     report.times = {us(), us(), us(), us(), us(), us()};
     report.splices = any_list(rng, kSplicesMax, any_splice);
+    report.cpu_us = us();
     return report;
 }
 

@@ -78,6 +78,7 @@ TranscodeReport report() {
     report.warnings = {"the segment does not start with a key frame"};
     report.times = {1100, 212'000, 31'000, 640'000, 9000, 910'000};
     report.splices = {{-40'000, 30'000'000, 77, SpliceKind::out, {0xfc, 0x30, 0x11}}};
+    report.cpu_us = 815'000;
     return report;
 }
 
