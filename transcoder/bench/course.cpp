@@ -173,7 +173,8 @@ private:
         // What is measured for the first time is its own measure.
         const Duration duration =
             course_.durations_.empty() ? report.source.duration : duration_of(done());
-        served.push_back({course_.loop_.now() - waiting_.front(), duration});
+        served.push_back({course_.loop_.now() - waiting_.front(), duration,
+                          std::chrono::microseconds(report.cpu_us)});
         waiting_.pop_front();
         course_.note(done(), served.back());
         if (!waiting_.empty())
@@ -330,12 +331,12 @@ Result<Lone> Course::alone() {
     std::vector<Duration> durations{first->source.duration};
     Sum sum;
     watch_gpus();
-    const Duration cpu_before = cpu_time_of(session.pid());
     for (std::size_t n = 0; n < clip_.size(); ++n) {
         const auto report = serve_one(session);
         if (!report)
             return report.error();
         durations.push_back(report->source.duration);
+        lone.cpu += session.served.back().cpu;
         lone.wall += session.served.back().took;
         lone.duration += report->source.duration;
         lone.times.decode_us += report->times.decode_us;
@@ -343,7 +344,6 @@ Result<Lone> Course::alone() {
         lone.times.encode_us += report->times.encode_us;
         sum.add(*report, options_.ladder);
     }
-    lone.cpu = cpu_time_of(session.pid()) - cpu_before;
     if (meter_)
         lone.gpus = meter_->loads();
     lone.memory = peak_memory_of(session.pid());

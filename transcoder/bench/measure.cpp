@@ -47,12 +47,25 @@ std::optional<gpu::Watch> watch_over(const gpu::Stock& gpus) {
 
 }  // namespace
 
+double Finding::crowding() const {
+    Duration cpu{0};
+    Duration video{0};
+    if (const Step* step = best())
+        for (const Served& one : all_served(*step)) {
+            cpu += one.cpu;
+            video += one.duration;
+        }
+    const double alone = to_seconds(lone.cpu) / std::max(to_seconds(lone.duration), 1e-3);
+    const double full = to_seconds(cpu) / std::max(to_seconds(video), 1e-3);
+    return alone > 0 && full > 0 ? full / alone : 1;
+}
+
 Capacity Finding::capacity() const {
     const double video = to_seconds(lone.duration);
-    const auto price = [video](std::int64_t us, std::int64_t pixels) {
+    const auto price = [video, full = crowding()](std::int64_t us, std::int64_t pixels) {
         constexpr double kPsPerUs = 1e6;
         const double all = static_cast<double>(pixels) * video;
-        return all > 0 ? std::llround(static_cast<double>(us) * kPsPerUs / all) : 0;
+        return all > 0 ? std::llround(static_cast<double>(us) * full * kPsPerUs / all) : 0;
     };
     Capacity capacity;
     CpuBudget& cpu = capacity.cpu;

@@ -18,7 +18,11 @@ struct Finding {
     Lone lone;
     std::vector<Step> steps;  // in the order they were tried
 
-    // What a transcoder may promise: these sessions, and a little for the rounding of rates.
+    // What a session takes of the CPU when the machine is as full as it may be, of what it takes alone: caches, memory
+    // and the clock's rate are shared then.
+    [[nodiscard]] double crowding() const;
+    // What a transcoder may promise: these sessions, and a little for the rounding of rates. At the prices of a full
+    // machine: what its sessions are seen to take beside them tells of pictures, and not of neighbours.
     [[nodiscard]] Capacity capacity() const;
     // The last step that held at `sessions`; null: none did.
     [[nodiscard]] const Step* best() const;

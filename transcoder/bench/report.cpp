@@ -160,6 +160,8 @@ std::string table(const Finding& finding) {
         to_seconds(lone.cpu), to_seconds(lone.duration), to_seconds(lone.wall),
         percent(lone.times.decode_us, inside), percent(lone.times.scale_us, inside),
         percent(lone.times.encode_us, inside), lone.memory >> 20);
+    if (finding.best() != nullptr)
+        text += fmt::format("  on the full machine: {:.2f} of that CPU\n", finding.crowding());
     text += fmt::format("\n{} session{} in real time, {}\n", finding.sessions,
                         finding.sessions == 1 ? "" : "s", bound_sentence(finding));
     return text;
@@ -185,6 +187,7 @@ std::string to_json(const Finding& finding) {
          {{"duration_seconds", to_seconds(lone.duration)},
           {"cpu_seconds", to_seconds(lone.cpu)},
           {"wall_seconds", to_seconds(lone.wall)},
+          {"cpu_full", finding.crowding()},  // on the full machine, of cpu_seconds
           {"memory_bytes", lone.memory},
           {"decode_us", lone.times.decode_us},
           {"scale_us", lone.times.scale_us},

@@ -18,6 +18,7 @@ namespace millrace::bench {
 struct Served {
     Duration took{0};      // from when it was there to its last rendition
     Duration duration{0};  // its own: it was in time when it took no longer
+    Duration cpu{0};       // of its engine
 };
 
 struct Step {

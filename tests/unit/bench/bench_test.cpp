@@ -90,6 +90,26 @@ TEST_CASE("capacity is what the sessions take, and a little for rounding", "[ben
     CHECK(Finding{}.capacity() == Capacity{});
 }
 
+TEST_CASE("prices are those of a full machine", "[bench]") {
+    Finding finding = finding_of(2);
+    for (auto& session : finding.steps[0].served)
+        for (Served& one : session)
+            one.cpu = 500ms;                               // 400 alone
+    finding.steps.push_back(step_of({{1s}, {1s}, {3s}}));  // what did not hold says nothing
+    for (auto& session : finding.steps[1].served)
+        session[0].cpu = 900ms;
+    CHECK(finding.crowding() == Approx(1.25));
+    const Capacity capacity = finding.capacity();
+    CHECK(capacity.cpu.decode == 2261);
+    CHECK(capacity.cpu.encode == 16'284);
+    const Cost& each = finding.lone.cost;
+    CHECK(static_cast<double>(cpu_of(each, capacity.cpu)) == Approx(0.25e12).epsilon(0.001));
+    CHECK(fits(each, each, capacity));
+    CHECK_FALSE(fits(each, each + each, capacity));
+    CHECK(finding_of(2).crowding() == 1);  // not told
+    CHECK(finding_of(0).crowding() == 1);
+}
+
 TEST_CASE("people get a picture, a table and the bound", "[bench]") {
     Finding finding = finding_of(2);
     const std::string line = step_line(finding.steps[0], judge(finding.steps[0]));

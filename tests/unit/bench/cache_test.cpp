@@ -66,6 +66,8 @@ TEST_CASE("a file that says anything else is nothing known", "[bench]") {
         CHECK_FALSE(from_cache(with("\"sessions\": 12", std::string("\"sessions\": ") + sessions),
                                kMachine));
     CHECK_FALSE(from_cache(with("8800", "-1"), kMachine));
+    CHECK_FALSE(from_cache(with("\"prices\": 2", "\"prices\": 1"), kMachine));
+    CHECK_FALSE(from_cache(with("\"prices\": 2,", ""), kMachine));  // of a session alone
     for (const char* text : {"[]", "7", "{\"machine\":[]}", "null"})
         CHECK_FALSE(from_cache(text, kMachine));
 }
