@@ -102,7 +102,8 @@ json session_json(const SessionStatus& session, const Clocks& clocks) {
         {"started_at", wall(session.started_at, clocks)},
         {"last_segment_at",
          session.last_segment_at ? json(wall(*session.last_segment_at, clocks)) : json(nullptr)},
-        {"realtime_ratio", session.realtime_ratio}};
+        {"realtime_ratio", session.realtime_ratio},
+        {"effort", session.effort}};
 }
 
 json stake_json(const stake::StakeView& stake) {

@@ -22,9 +22,10 @@ void print_transcoders(const json& list) {
 }
 
 void print_sessions(const json& list) {
-    print_table({"ID", "STREAM", "TRANSCODER", "OK", "FAILED", "IN FLIGHT", "REALTIME", "STARTED"},
+    print_table({"ID", "STREAM", "TRANSCODER", "OK", "FAILED", "IN FLIGHT", "REALTIME", "EFFORT",
+                 "STARTED"},
                 rows_of(list, {"id", "stream", "transcoder", "segments_ok", "segments_failed",
-                               "in_flight", "realtime_ratio", "started_at"}));
+                               "in_flight", "realtime_ratio", "effort", "started_at"}));
 }
 
 }  // namespace

@@ -237,6 +237,7 @@ private:
     void measured(Task& t, Duration duration);
     void try_commit(Task& t, AttemptNo no);
     void commit(Task& t, AttemptNo no);
+    void learn_cost(const Task& t, const Transcoder& at);
     [[nodiscard]] bool worth_making_again(const Task& t, const Attempt& a) const;
     void make_again(Task& t, AttemptNo no);
     void bad_result(Task& t, AttemptNo no, const std::string& problem);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "orchestrator/core/core_impl.h"
+#include "orchestrator/core/effort.h"
 #include "orchestrator/core/forecast.h"
 #include "orchestrator/core/limits.h"
 #include "orchestrator/core/result_check.h"
@@ -282,8 +283,7 @@ void Impl::commit(Task& t, AttemptNo no) {
         won.at->speed.add(s.last_duration, work);
         s.speed.add(s.last_duration, work);
     }
-    if (const auto cost = measured_cost(t.result, s.ladder, t.bytes))
-        charge(s, *cost);
+    learn_cost(t, *won.at);
     // The slot that was faster is the session's from here on.
     if (const Holding* h = s.holding_at(*won.at); won.second && h != nullptr && h->at->keepable())
         s.primary = h->id;
@@ -291,6 +291,17 @@ void Impl::commit(Task& t, AttemptNo no) {
                 t.result, std::move(won.receipt)});
     serve(s);
     watch(s);
+}
+
+// What the session costs, as this segment shows: its pixels, and how dear they are to the CPU.
+void Impl::learn_cost(const Task& t, const Transcoder& at) {
+    Session& s = *t.session;
+    const auto cost = measured_cost(t.result, s.ladder, t.bytes);
+    if (!cost)
+        return;
+    if (const auto seen = effort_of(t.result, *cost, at.capacity.cpu))
+        s.effort.add(*seen, t.result.source.duration);
+    charge(s, with_effort(*cost, s.effort.permille(), at.capacity.cpu));
 }
 
 void Impl::committed(TaskId id, AttemptNo attempt, const Result<void>& result, TimePoint now) {

@@ -50,6 +50,7 @@ SessionStatus status_of(Session& s) {
     status.started_at = s.started_at;
     status.last_segment_at = s.last_segment_at;
     status.realtime_ratio = ratio(s.speed);
+    status.effort = static_cast<double>(s.effort.permille()) / 1000.0;
     return status;
 }
 

@@ -56,6 +56,13 @@ inline constexpr std::uint32_t kNoLimitAsked = 0xffffffff;
 inline constexpr Duration kForecastAfter = std::chrono::milliseconds(500);
 // A shorter segment (a stream's last, a single picture) does not tell what its session costs.
 inline constexpr Duration kCostMeasuredMin = std::chrono::milliseconds(250);
+// How dear pictures may count, in thousandths of the clip that prices were measured with.
+inline constexpr std::int64_t kEffortMin = 500;
+inline constexpr std::int64_t kEffortMax = 8000;
+// What a machine was measured to have to spare (transcoder/bench/step.h) takes up to here.
+inline constexpr std::int64_t kEffortTolerated = 1100;
+// A session's effort falls over so much of its video.
+inline constexpr Duration kEffortFalls = std::chrono::seconds(60);
 // A segment's duration as anybody may claim it (contract.md: 60 s per segment).
 inline constexpr Duration kSegmentMax = std::chrono::seconds(60);
 

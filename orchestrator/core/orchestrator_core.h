@@ -171,6 +171,7 @@ struct SessionStatus {
     TimePoint started_at;
     std::optional<TimePoint> last_segment_at;
     double realtime_ratio = 0;
+    double effort = 1;  // CPU that its pictures take, of what transcoders' prices say
 };
 struct CapacityStatus {
     std::uint32_t sessions_active = 0;          // holding a slot

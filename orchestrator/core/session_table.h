@@ -26,6 +26,7 @@
 #include <utility>
 #include <vector>
 
+#include "orchestrator/core/effort.h"
 #include "orchestrator/core/orchestrator_core.h"
 #include "orchestrator/core/seam_keeper.h"
 #include "orchestrator/core/task_table.h"
@@ -78,6 +79,7 @@ struct Session {
     std::map<TranscoderNo, TimePoint> avoid;  // refused it a slot; until when it is not asked
 
     Speed speed;
+    Effort effort;
     std::uint64_t segments_ok = 0;
     std::uint64_t segments_failed = 0;
 

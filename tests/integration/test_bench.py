@@ -89,18 +89,8 @@ class Bench(ClusterCase):
     def test_auto_measures_once_for_a_machine_and_what_it_found_binds(self):
         kept = self.measured()
         self.assertEqual(set(kept["machine"]), set(FACTS))
-        cluster = self.new_cluster()
-        orchestrator = cluster.orchestrator()
-        known = cluster.transcoder(orchestrator, slots="auto", start=False)
-        known.data_dir.mkdir(mode=0o700)
-        # 5 slots, and CPU for two sessions of the test clips and no third.
-        source = media.Probe(self.clips[0])
-        rate = source.frames / 1.0
-        each = int(rate * (source.width * source.height * (2000 + 700) + 160 * 90 * 9000))
-        (known.data_dir / "bench.json").write_text(json.dumps(
-            {**kept, "sessions": 5, "decode_ps_per_pixel": 2000, "scale_ps_per_pixel": 700, "encode_ps_per_pixel": 9000,
-             "cpu_ps_per_second": int(2.5 * each)}))
-        known.start()
+        # Prices far above what a pixel takes anywhere: the pictures count as cheap, and slowly so.
+        orchestrator, known = self.priced(kept, 200_000, 70_000, 900_000)
         self.assertIn("as measured before", known.log.read_text())
         self.assertEqual(orchestrator.transcoder(known.name)["capacity"], 5)
         opened = [self.session(orchestrator, TINY) for _ in range(3)]
@@ -111,3 +101,29 @@ class Bench(ClusterCase):
         self.assert_status(refused, 503, "OrchestratorCapped")
         self.assertIn("transcoders", refused.json()["detail"])
         self.assertEqual(orchestrator.transcoder(known.name)["load"], 2)
+        self.assertLess(orchestrator.session(opened[0]["stream"])["effort"], 1)
+
+    def test_a_session_whose_pictures_are_dear_leaves_no_room_for_another(self):
+        orchestrator, known = self.priced(self.measured(), 20, 7, 90)  # no machine is that cheap
+        dear, other = self.session(orchestrator, TINY), self.session(orchestrator, TINY)
+        for seq in range(3):
+            self.assert_status(orchestrator.push(dear["stream"], f"{seq}.ts", self.clips[seq]), 200)
+        self.assertGreater(orchestrator.session(dear["stream"])["effort"], 4)
+        self.assert_status(orchestrator.push(other["stream"], "0.ts", self.clips[0]), 503, "OrchestratorCapped")
+        orchestrator.command("session", "end", dear["session_id"])
+        self.assert_status(orchestrator.push(other["stream"], "0.ts", self.clips[0]), 200)
+        self.assertEqual(orchestrator.transcoder(known.name)["load"], 1)
+
+    def priced(self, kept, decode, scale, encode):
+        """An orchestrator, and a transcoder that remembers these prices: 5 slots, and CPU for two sessions of the test clips and no third."""
+        cluster = self.new_cluster()
+        orchestrator = cluster.orchestrator()
+        known = cluster.transcoder(orchestrator, slots="auto", start=False)
+        known.data_dir.mkdir(mode=0o700)
+        source = media.Probe(self.clips[0])
+        each = int(source.frames * (source.width * source.height * (decode + scale) + 160 * 90 * encode))  # a clip lasts a second
+        (known.data_dir / "bench.json").write_text(json.dumps(
+            {**kept, "sessions": 5, "decode_ps_per_pixel": decode, "scale_ps_per_pixel": scale, "encode_ps_per_pixel": encode,
+             "cpu_ps_per_second": int(2.5 * each)}))
+        known.start()
+        return orchestrator, known

@@ -130,7 +130,7 @@ class Operator(ClusterCase):
         self.assertEqual((worker["state"], worker["capacity"], worker["load"]), ("ready", 2, 1))
         session = self.orchestrator.session(opened["stream"])
         self.assertLessEqual({"id", "stream", "account", "transcoder", "segments_ok", "segments_failed", "in_flight", "started_at",
-                              "last_segment_at", "realtime_ratio"}, session.keys())
+                              "last_segment_at", "realtime_ratio", "effort"}, session.keys())
         self.assertEqual((session["id"], session["transcoder"], session["segments_ok"]), (opened["session_id"], "worker", 1))
         self.assertGreater(session["realtime_ratio"], 0)
         eventually(lambda: self.orchestrator.transcoder("worker")["rtt_ms"] > 0, 5, "a round trip is measured")

@@ -94,6 +94,7 @@ void FakeTranscoder::hello() {
     m.nonce = nonce;
     m.slots = slots;
     m.capabilities = capabilities;
+    m.capacity = capacity;
     m.signer = signer;
     say(m);
 }
@@ -310,6 +311,7 @@ void FakeTranscoder::finish(const Dispatch& task) {
         return say(TaskFailed{task.task, task.attempt, *manner.fails_with, "told to fail", true,
                               manner.crashes});
     TaskFinished m{task.task, task.attempt, report(task.ladder, manner.measured), {}};
+    m.report.cpu_us = manner.cpu_us;
     for (RenditionReport& r : m.report.renditions)
         r.sha256 = rendition_sha(task, r.index, false);
     if (manner.lies)

@@ -50,6 +50,7 @@ struct Manner {
     bool corrupts = false;          // what arrives is not what is reported
     bool keeps_renditions = false;  // reports, but nothing arrives
     bool claims_duration = true;    // progress tells the measured duration
+    std::int64_t cpu_us = 0;        // told with each result
     Duration measured = 2s;
 };
 
@@ -81,7 +82,9 @@ public:
     bool strict =
         true;  // a task without a granted slot is a failed check; false: it is turned away
     Capabilities capabilities = cpu_capabilities();
-    std::optional<SignerKey> signer;  // told in its next Hello
+    // Told in its next Hello, as these are.
+    Capacity capacity;
+    std::optional<SignerKey> signer;
     std::function<void(const Dispatch&, TaskFinished&)>
         signs;                     // what it signs, where it signs at all
     std::set<SessionId> sessions;  // holding a slot here

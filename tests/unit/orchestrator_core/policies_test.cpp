@@ -1,5 +1,6 @@
-// The leaf policies on their own: admission, scheduler, retry, forecast, poison, result check, timers.
+// The leaf policies on their own: admission, effort, scheduler, retry, forecast, poison, result check, timers.
 #include "orchestrator/core/admission.h"
+#include "orchestrator/core/effort.h"
 #include "orchestrator/core/forecast.h"
 #include "orchestrator/core/limits.h"
 #include "orchestrator/core/poison.h"
@@ -201,6 +202,84 @@ TEST_CASE("what a segment was says what its session costs a second", "[orchestra
     CHECK_FALSE(measured_cost(made, small_ladder(), 1'000'000));
     // a stream's last picture
     CHECK_FALSE(measured_cost(report(small_ladder(), 40ms), small_ladder(), 1000));
+}
+
+TEST_CASE("effort rises fast, falls slowly and stays within bounds", "[orchestrator][effort]") {
+    Effort effort;
+    CHECK(effort.permille() == 1000);
+    effort.add(3000, 2s);
+    CHECK(effort.permille() == 2000);
+    for (int i = 0; i < 6; ++i)
+        effort.add(3000, 2s);
+    CHECK(effort.permille() > 2950);
+    effort.add(500, 2s);
+    CHECK(effort.permille() > 2850);  // one quiet segment
+    for (int i = 0; i < 15; ++i)
+        effort.add(500, 2s);
+    CHECK(effort.permille() > 1500);  // half a minute of it
+    for (int i = 0; i < 300; ++i)
+        effort.add(500, 2s);
+    CHECK(effort.permille() < 520);
+    CHECK(effort.permille() >= kEffortMin);
+    for (int i = 0; i < 100; ++i)
+        effort.add(INT64_MAX, 24h);
+    CHECK(effort.permille() > kEffortMax - 10);
+    CHECK(effort.permille() <= kEffortMax);
+    effort.add(INT64_MIN, 24h);
+    CHECK(effort.permille() == kEffortMin);
+}
+
+TEST_CASE("a segment shows its effort beside what prices say of it", "[orchestrator][effort]") {
+    const CpuBudget prices{2'000, 700, 9'000, 1'000'000'000'000};
+    TranscodeReport made = report(small_ladder(), 2s);
+    const Cost cost = *measured_cost(made, small_ladder(), 1000);
+    const std::int64_t us = 2 * cpu_of(cost, prices) / 1'000'000;  // of two seconds
+    CHECK_FALSE(effort_of(made, cost, prices));                    // not told
+    made.cpu_us = us;
+    CHECK(effort_of(made, cost, prices) == 1000);
+    made.cpu_us = 2 * us;
+    CHECK(effort_of(made, cost, prices) == 2000);
+    made.cpu_us = INT64_MAX;
+    CHECK(effort_of(made, cost, prices) == kEffortMax);
+    made.cpu_us = 1;
+    CHECK(effort_of(made, cost, prices) == kEffortMin);
+    made.cpu_us = us;
+    CHECK_FALSE(effort_of(made, cost, {2'000, 700, 9'000, 0}));  // not measured
+    CHECK_FALSE(effort_of(made, cost, {2'000, 700, 0, 1'000'000'000'000}));
+    Cost copied = cost;
+    copied.encode_work = 0;
+    CHECK_FALSE(effort_of(made, copied, prices));
+    CHECK(effort_of(made, cost, {INT64_MAX, INT64_MAX, INT64_MAX, 1}) == kEffortMin);
+}
+
+TEST_CASE("a cost carries the effort of its pictures", "[orchestrator][effort]") {
+    const CpuBudget prices{2'000, 700, 9'000, 1'000'000'000'000};
+    const Cost cost = *measured_cost(report(small_ladder(), 2s), small_ladder(), 1000);
+    const auto times = [&](std::int64_t permille) {
+        const Cost with = with_effort(cost, permille, prices);
+        CHECK(with.decode_pixels == cost.decode_pixels);
+        CHECK(with.encode_pixels == cost.encode_pixels);
+        return static_cast<double>(cpu_of(with, prices)) /
+               static_cast<double>(cpu_of(cost, prices));
+    };
+    CHECK(times(2400) == Approx(2.4).epsilon(0.001));
+    CHECK(times(8000) == Approx(8).epsilon(0.001));
+    CHECK(times(800) == Approx(0.8).epsilon(0.001));
+    CHECK(times(1000) == 1);
+    CHECK(times(kEffortTolerated) == 1);  // measured numbers hold with that to spare
+    CHECK(times(kEffortTolerated + 1) > 1.1);
+    CHECK(times(600) == Approx(0.6).epsilon(0.001));
+    // Encoding alone cannot give back what decoding was thought to take; it is never "not told".
+    const CpuBudget decoding{90'000, 700, 9'000, 1'000'000'000'000};
+    CHECK(with_effort(cost, 500, decoding).encode_work == 1);
+    // Without prices, as if all of it was encoding.
+    CHECK(with_effort(cost, 3000, {}).encode_work / 1000 == 3 * cost.encode_work / 1000);
+    constexpr std::int64_t kMost = INT64_MAX >> 16;
+    const CpuBudget absurd{INT64_MAX, INT64_MAX, INT64_MAX, INT64_MAX};
+    CHECK(with_effort({kMost, kMost, kMost, kMost, kMost, kMost}, INT64_MAX, absurd).encode_work >
+          0);
+    CHECK(with_effort({kMost, kMost, kMost, kMost, kMost, kMost}, INT64_MAX, {}).encode_work > 0);
+    CHECK(with_effort({}, 8000, prices) == Cost{});
 }
 
 TEST_CASE("the cost of a ladder counts pixels, encoders and bytes", "[orchestrator][scheduler]") {

@@ -104,7 +104,7 @@ struct Random {
     }
 
     void disturb(FakeTranscoder& t) {
-        switch (rng.below(14)) {
+        switch (rng.below(16)) {
             case 0:
                 t.stop();
                 break;
@@ -151,6 +151,14 @@ struct Random {
                 world.call([&](OrchestratorCore& c, TimePoint now) {
                     (void)c.command(t.name, static_cast<Command>(rng.below(3)), now);
                 });
+                break;
+            case 14:
+                t.manner.cpu_us = static_cast<std::int64_t>(rng.next() >> (1 + rng.below(63)));
+                break;
+            case 15:  // CPU for one to three of its sessions as its prices have it
+                t.capacity.cpu = {2'000, 700, 9'000,
+                                  184'000'000'000 * static_cast<std::int64_t>(1 + rng.below(3))};
+                t.restart();
                 break;
         }
     }
@@ -233,6 +241,7 @@ TEST_CASE("when faults stop, the cluster serves again", "[orchestrator][property
         });
         for (FakeTranscoder* t : random.transcoders) {
             t->manner = Manner{};
+            t->capacity = {};
             t->slots = 3;
             t->restart();
             world.call([&](OrchestratorCore& c, TimePoint now) {
