@@ -205,6 +205,8 @@ void TranscoderNode::finish(SlotNo slot, Engine& engine) {
     make_renditions(ref, engine);
     found->second.finished = true;
     TranscodeReport report = report_of(found->second, engine.media);
+    // From far below what kPrices say to far above.
+    report.cpu_us = to_ms(engine.media) * static_cast<std::int64_t>(context_.rng.below(4000));
     if (lies_left_ > 0 && context_.rng.chance(engine.mood.lie_chance))
         lie(report);
     core_->engine_finished(slot, ref, report, {}, now());

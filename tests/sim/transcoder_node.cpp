@@ -9,6 +9,8 @@ namespace millrace::sim {
 namespace {
 
 constexpr std::uint64_t kChunkBytes = 256 * 1024;
+// Told and counted, but slots bind before: a session that has to move must not find that nobody has CPU for it.
+constexpr CpuBudget kPrices{2'000, 700, 9'000, 1'000'000'000'000'000};
 constexpr std::size_t kEarlyMax = 32;  // attempts whose chunks outran their Dispatch
 
 }  // namespace
@@ -36,6 +38,7 @@ void TranscoderNode::boot() {
                            {AudioCodec::aac},
                            {Container::mpegts, Container::mp4},
                            8};
+    config.capacity.cpu = kPrices;
     for (unsigned o = 0; o < context_.options.orchestrators; ++o)
         config.orchestrators.push_back({"o" + std::to_string(o) + ":8936", true, false, ""});
     config.seed = context_.rng.next();
