@@ -29,17 +29,32 @@ bool is_hdr(AVColorTransferCharacteristic transfer) {
     return transfer == AVCOL_TRC_SMPTE2084 || transfer == AVCOL_TRC_ARIB_STD_B67;
 }
 
+template <class T>
+const T* told(const AVFrame& picture, AVFrameSideDataType type) {
+    const AVFrameSideData* side = av_frame_get_side_data(&picture, type);
+    return side == nullptr ? nullptr : reinterpret_cast<const T*>(side->data);
+}
+const AVMasteringDisplayMetadata* display_of(const AVFrame& picture) {
+    return told<AVMasteringDisplayMetadata>(picture, AV_FRAME_DATA_MASTERING_DISPLAY_METADATA);
+}
+const AVContentLightMetadata* light_of(const AVFrame& picture) {
+    return told<AVContentLightMetadata>(picture, AV_FRAME_DATA_CONTENT_LIGHT_LEVEL);
+}
+
+void drop_mastering(AVFrame& picture) {
+    for (const AVFrameSideDataType type : kMastering)
+        av_frame_remove_side_data(&picture, type);
+}
+
 // In multiples of SDR white, from what the mastering says about itself (CTA-861.3, SMPTE 2086).
 double peak_of(const AVFrame& source) {
     double peak = 0;
-    if (const auto* light = av_frame_get_side_data(&source, AV_FRAME_DATA_CONTENT_LIGHT_LEVEL))
-        peak = reinterpret_cast<const AVContentLightMetadata*>(light->data)->MaxCLL / kSdrWhite;
-    const auto* side = av_frame_get_side_data(&source, AV_FRAME_DATA_MASTERING_DISPLAY_METADATA);
-    if (peak <= 0 && side != nullptr) {
-        const auto* mastering = reinterpret_cast<const AVMasteringDisplayMetadata*>(side->data);
-        if (mastering->has_luminance != 0 && mastering->max_luminance.den != 0)
-            peak = av_q2d(mastering->max_luminance) / kSdrWhite;
-    }
+    if (const auto* light = light_of(source))
+        peak = light->MaxCLL / kSdrWhite;
+    const auto* display = display_of(source);
+    if (peak <= 0 && display != nullptr && display->has_luminance != 0 &&
+        display->max_luminance.den != 0)
+        peak = av_q2d(display->max_luminance) / kSdrWhite;
     return peak > 1.0 ? std::min(peak, kPeakMax) : kPeakUnknown;
 }
 
@@ -107,17 +122,9 @@ void copy_mastering(AVFrame& picture, const AVFrame& source) {
     }
 }
 
-void drop_mastering(AVFrame& picture) {
-    for (const AVFrameSideDataType type : kMastering)
-        av_frame_remove_side_data(&picture, type);
-}
-
 std::string mastering_display(const AVFrame& picture) {
-    const auto* side = av_frame_get_side_data(&picture, AV_FRAME_DATA_MASTERING_DISPLAY_METADATA);
-    if (side == nullptr)
-        return {};
-    const auto& told = *reinterpret_cast<const AVMasteringDisplayMetadata*>(side->data);
-    if (told.has_primaries == 0 || told.has_luminance == 0)
+    const auto* display = display_of(picture);
+    if (display == nullptr || display->has_primaries == 0 || display->has_luminance == 0)
         return {};
     bool sound = true;
     const auto in_units = [&sound](AVRational value, double most, double units) {
@@ -129,22 +136,21 @@ std::string mastering_display(const AVFrame& picture) {
         return name + ("(" + in_units(at[0], 1.0, kChromaUnits)) + "," +
                in_units(at[1], 1.0, kChromaUnits) + ")";
     };
-    const std::string text = point("G", told.display_primaries[1]) +
-                             point("B", told.display_primaries[2]) +
-                             point("R", told.display_primaries[0]) + point("WP", told.white_point) +
-                             "L(" + in_units(told.max_luminance, kLightMax, kLightUnits) + "," +
-                             in_units(told.min_luminance, kLightMax, kLightUnits) + ")";
-    return sound && av_cmp_q(told.max_luminance, told.min_luminance) > 0 ? text : std::string();
+    const std::string text =
+        point("G", display->display_primaries[1]) + point("B", display->display_primaries[2]) +
+        point("R", display->display_primaries[0]) + point("WP", display->white_point) + "L(" +
+        in_units(display->max_luminance, kLightMax, kLightUnits) + "," +
+        in_units(display->min_luminance, kLightMax, kLightUnits) + ")";
+    return sound && av_cmp_q(display->max_luminance, display->min_luminance) > 0 ? text
+                                                                                 : std::string();
 }
 
 std::string content_light(const AVFrame& picture) {
-    const auto* side = av_frame_get_side_data(&picture, AV_FRAME_DATA_CONTENT_LIGHT_LEVEL);
-    if (side == nullptr)
+    const auto* light = light_of(picture);
+    if (light == nullptr || light->MaxCLL == 0 || light->MaxCLL > kLightLevelMax ||
+        light->MaxFALL > kLightLevelMax)
         return {};
-    const auto& told = *reinterpret_cast<const AVContentLightMetadata*>(side->data);
-    if (told.MaxCLL == 0 || told.MaxCLL > kLightLevelMax || told.MaxFALL > kLightLevelMax)
-        return {};
-    return std::to_string(told.MaxCLL) + "," + std::to_string(told.MaxFALL);
+    return std::to_string(light->MaxCLL) + "," + std::to_string(light->MaxFALL);
 }
 
 Result<av::FramePtr> ToneMap::apply(const AVFrame& picture, const AVFrame& source) {

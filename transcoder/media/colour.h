@@ -29,7 +29,6 @@ struct Colour {
 void tag(AVFrame& picture, const Colour& colour);
 // What the screen could show that it was made on, and how bright it gets (SMPTE ST 2086, CTA-861.3), as far as it is told.
 void copy_mastering(AVFrame& picture, const AVFrame& source);
-void drop_mastering(AVFrame& picture);
 // The same for libx264 and libx265, whose units these are: chromaticities in 1/50000, cd/m2 in 1/10000; empty where
 // it is not told, not whole, or makes no sense.
 [[nodiscard]] std::string mastering_display(

@@ -1,7 +1,8 @@
 #pragma once
 // Tries what the GPU of this process can do: opens it, moves a picture, decodes a built-in clip of
 // each codec and compares the pictures with the CPU's, scales, encodes a picture with each
-// encoder, and opens encoders until one is refused. Names of cards say little: an H100 decodes and has no encoder, old cards lack codecs.
+// encoder, and opens encoders until one is refused. Names of cards say little: an H100 decodes and
+// has no encoder, old cards lack codecs.
 //
 // A driver in trouble may hang or crash in any of these: call it in a process of its own
 // (transcoder/gpu/gpu_trial.h).

@@ -192,9 +192,11 @@ Result<av::FramePtr> Scaler::apply(const AVFrame& source) {
 av::FramePtr tags_for(const AVFrame& source, AVPixelFormat format) {
     av::FramePtr tags = av::make_frame();
     const Colour colour = colour_of(source);
-    tag(*tags, is_shallow(format) && needs_tone_map(colour) ? sdr() : colour);
+    const bool wide = needs_tone_map(colour);
+    const bool mapped = wide && is_shallow(format);
+    tag(*tags, mapped ? sdr() : colour);
     tags->chroma_location = source.chroma_location;
-    if (!is_shallow(format) && needs_tone_map(colour))
+    if (wide && !mapped)
         copy_mastering(*tags, source);
     return tags;
 }
