@@ -5,7 +5,7 @@ What no encoder here makes (fields of PAFF, cameras' own timing, other people's 
 
 import shlex
 
-from media.random_clips.source import FORMAT_OF, Source
+from media.random_clips.source import FORMAT_OF, SUFFIX_OF, Source
 
 # name, codec, seconds, sound, marks
 CLIPS = [
@@ -54,7 +54,7 @@ def draw_found(rng, clips):
     """`clips`: the directory of the real ones."""
     name, codec, seconds, sound, marks = rng.choice(CLIPS)
     container = rng.choice(CONTAINERS_OF[codec])
-    suffix = {"fmp4": "mp4"}.get(container, container)
+    suffix = SUFFIX_OF[container]
     drawn = {*marks.split(), container, codec, name}
     lines, source = _opened(clips / name)
     begin = round(rng.uniform(0, max(0.0, seconds - 0.6)), 3) if rng.random() < 0.6 else 0

@@ -42,6 +42,7 @@ RATES_OF = {
 }
 CHANNELS_OF = {"aac": [2, 2, 1, 6, 8], "ac3": [2, 1, 6], "mp2": [2, 1], "mp3": [2, 1], "opus": [2, 1, 6], "vorbis": [2, 1, 6]}
 FORMAT_OF = {"ts": "mpegts", "mp4": "mp4", "fmp4": "mp4", "mov": "mov", "mkv": "matroska", "webm": "webm"}
+SUFFIX_OF = {**{container: container for container in FORMAT_OF}, "fmp4": "mp4"}
 COMMON_RATES = ["25", "30", "30000/1001", "24000/1001", "24", "50", "60", "60000/1001"]
 ODD_RATES = ["1", "120", "12", "15", "7.5", "10", "100", "48", "29.5", "17/3", "3"]
 COLOURS = [  # primaries, transfer, matrix
@@ -64,7 +65,7 @@ class _Draw:
         self.marks = set()
         self.container = rng.choices(list(VIDEO_OF), [10, 3, 4, 1, 2, 3])[0]
         self.codec = rng.choice(VIDEO_OF[self.container])
-        self.suffix = {"fmp4": "mp4"}.get(self.container, self.container)
+        self.suffix = SUFFIX_OF[self.container]
         self.marks |= {self.container, self.codec}
 
     def chance(self, share):

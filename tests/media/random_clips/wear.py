@@ -6,7 +6,7 @@ asked for are renditions that agree with what is said of them, or a refusal.
 
 import shlex
 
-from media.random_clips.source import FORMAT_OF, draw_source
+from media.random_clips.source import FORMAT_OF, SUFFIX_OF, draw_source
 
 TS_FLAGS = ["-mpegts_flags resend_headers", "-mpegts_flags pat_pmt_at_frames", "-mpegts_flags initial_discontinuity",
             "-mpegts_flags system_b", "-pes_payload_size 0", "-pes_payload_size 200", "-omit_video_pes_length 0", "-pcr_period 5", "-pat_period 0.05",
@@ -48,7 +48,7 @@ def draw_worn(rng):
 def _wear(rng, source, codec, container):
     """Amends `source`, made of one segment `0.*`."""
     format_ = FORMAT_OF[container]
-    suffix = {"fmp4": "mp4"}.get(container, container)
+    suffix = SUFFIX_OF[container]
     options = []
     filters = FILTERS_OF[codec] + ANY_FILTERS
     if rng.random() < 0.6:
