@@ -20,6 +20,8 @@ constexpr double kQuickFactorMin = 4.5;
 constexpr double kFirstPictureMax = 0.6;
 constexpr double kFactorsPerHalf = 6.0;  // of a picture's bits
 constexpr double kCarefulMargin = 1.0;   // factors
+// Of the buffer, what must be left behind every picture of a segment whose encoder has a range.
+constexpr double kReserve = 0.05;
 
 std::int64_t fill_found(const RateMemory& before, std::int64_t size) {
     if (before.vbv_fill_bits > 0)
@@ -90,6 +92,23 @@ void RateControl::set_up(Start start, AVCodecContext& context, av::Options& opti
         set_up_x264(start, context, options);
     else
         context.rc_initial_buffer_occupancy = static_cast<int>(found_);
+    const bool has_range = spec_->codec == VideoCodec::vp9 || spec_->codec == VideoCodec::av1;
+    if (!on_gpu_ && has_range && spec_->quality <= 0)
+        set_up_range(start, context);
+}
+
+void RateControl::set_up_range(Start start, AVCodecContext& context) {
+    if (start == Start::careful)
+        range_->coarsen();
+    else
+        range_.emplace(before_.rate_factor_milli);
+    context.qmin = range_->finest();
+    context.qmax = range_->coarsest();
+}
+
+bool RateControl::overdrawn() const {
+    return may_overdraw() &&
+           bucket_->fill_after(0) < kReserve * static_cast<double>(bucket_->size());
 }
 
 void RateControl::set_up_x265(AVCodecContext& context, av::Options& options) {
@@ -182,6 +201,8 @@ RateMemory RateControl::memory() const {
         std::max<std::int64_t>(1, std::llround(std::floor(bucket_->fill_after(1 / rate_.value()))));
     memory.rate_factor_milli =
         steering_ ? static_cast<std::int32_t>(std::lround(steering_->factor() * 1000))
+        : range_  ? range_->after(static_cast<double>(memory.vbv_fill_bits) /
+                                  static_cast<double>(bucket_->size()))
                   : spec_->quality * 1000;
     return memory;
 }

@@ -5,6 +5,9 @@
 
 namespace millrace::media {
 
+// Of pictures that are kept for beginning again: 3.7 s of 720p at 25/s, 15 s of 360p. What comes later is not tried.
+constexpr std::size_t kTrialBytesMax = 128 * 1024 * 1024;
+
 VideoEncoder::VideoEncoder(const EncoderSettings& settings)
     : settings_(settings),
       like_(av::make_frame()),
@@ -19,6 +22,7 @@ VideoEncoder::VideoEncoder(const EncoderSettings& settings)
 Result<std::unique_ptr<VideoEncoder>> VideoEncoder::open(const EncoderSettings& settings) {
     std::unique_ptr<VideoEncoder> encoder(new VideoEncoder(settings));
     MR_TRY(encoder->open_context(RateControl::Start::quick));
+    encoder->trial_ = encoder->control_.may_overdraw();
     return encoder;
 }
 
@@ -83,8 +87,11 @@ Result<void> VideoEncoder::send(const AVFrame& picture, Ticks at, Kind kind) {
     av::set_captions(*frame, kind.captions);
     times_.push_back(at);
     ++frames_;
-    if (packets_ == 0 && control_.may_overspend())
+    if ((packets_ == 0 && control_.may_overspend()) || trial_)
         beginning_.push_back(av::share(*frame));
+    if (trial_)
+        trial_bytes_ += static_cast<std::size_t>(
+            av_image_get_buffer_size(context_->pix_fmt, frame->width, frame->height, 1));
     const int rc = avcodec_send_frame(context_.get(), frame.get());
     return rc < 0 ? Result<void>(failure("avcodec_send_frame", rc)) : Result<void>();
 }
@@ -127,7 +134,88 @@ Result<void> VideoEncoder::begin_again() {
     return {};
 }
 
+// False: the encoder wants input, or has no more.
+Result<bool> VideoEncoder::pull_into_held() {
+    av::PacketPtr packet = av::make_packet();
+    const int rc = avcodec_receive_packet(context_.get(), packet.get());
+    if (rc == AVERROR(EAGAIN) || rc == AVERROR_EOF)
+        return false;
+    if (rc < 0)
+        return failure("avcodec_receive_packet", rc);
+    MR_TRY(put_times(*packet));
+    control_.encoded(*context_, *packet);
+    held_.push_back(std::move(packet));
+    return true;
+}
+
+// What the encoder has, until it is known whether all of it may stay.
+Result<void> VideoEncoder::try_on() {
+    while (trial_) {
+        const auto pulled = pull_into_held();
+        if (!pulled)
+            return pulled.error();
+        if (*pulled && control_.overdrawn())
+            MR_TRY(begin_again_coarser());
+        if (!*pulled) {
+            if (draining_ || trial_bytes_ > kTrialBytesMax)
+                end_trial();
+            return {};
+        }
+    }
+    return {};
+}
+
+void VideoEncoder::end_trial() {
+    trial_ = false;
+    beginning_.clear();
+    like_.reset();
+}
+
+// All pictures so far, as often as it takes.
+Result<void> VideoEncoder::begin_again_coarser() {
+    for (bool again = true; again;) {
+        held_.clear();
+        packets_ = 0;
+        MR_TRY(open_context(RateControl::Start::careful));
+        const auto overdrawn = send_beginning();
+        if (!overdrawn)
+            return overdrawn.error();
+        again = *overdrawn;
+    }
+    if (!control_.may_overdraw())
+        end_trial();
+    if (draining_)
+        drain();
+    return {};
+}
+
+// True: as far as the pictures went until the buffer was overdrawn again.
+Result<bool> VideoEncoder::send_beginning() {
+    for (const av::FramePtr& frame : beginning_) {
+        if (const int rc = avcodec_send_frame(context_.get(), frame.get()); rc < 0)
+            return failure("avcodec_send_frame", rc);
+        for (bool more = true; more;) {
+            const auto pulled = pull_into_held();
+            if (!pulled)
+                return pulled.error();
+            more = *pulled;
+            if (more && control_.overdrawn())
+                return true;
+        }
+    }
+    return false;
+}
+
 Result<av::Pull> VideoEncoder::receive(AVPacket& packet) {
+    if (const auto tried = try_on(); !tried)
+        return tried.error();
+    if (trial_)
+        return av::Pull::needs_input;
+    if (!held_.empty()) {
+        av_packet_move_ref(&packet, held_.front().get());
+        held_.pop_front();
+        return av::Pull::ready;
+    }
     int rc = avcodec_receive_packet(context_.get(), &packet);
     if (rc >= 0 && packets_ == 0) {
         if (control_.overspent(packet)) {

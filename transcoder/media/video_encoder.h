@@ -15,6 +15,7 @@
 //
 // Thread: its owner's.
 
+#include <deque>
 #include <optional>
 #include <vector>
 
@@ -54,6 +55,11 @@ private:
     explicit VideoEncoder(const EncoderSettings& settings);
     [[nodiscard]] Result<void> open_context(RateControl::Start start);
     [[nodiscard]] Result<void> begin_again();
+    [[nodiscard]] Result<void> begin_again_coarser();
+    [[nodiscard]] Result<bool> send_beginning();
+    [[nodiscard]] Result<void> try_on();
+    [[nodiscard]] Result<bool> pull_into_held();
+    void end_trial();
     [[nodiscard]] Result<av::FramePtr> where_it_encodes(const AVFrame& picture);
     [[nodiscard]] Error failure(const char* operation, int rc) const;
     [[nodiscard]] Result<void> put_times(AVPacket& packet);
@@ -61,8 +67,13 @@ private:
     [[nodiscard]] Ticks decoded_at(std::int64_t packet) const;
 
     EncoderSettings settings_;
-    av::FramePtr like_;                    // settings_.like's; until the first packet
-    std::vector<av::FramePtr> beginning_;  // pictures until the first packet, if it may overspend
+    av::FramePtr like_;  // settings_.like's; until the first packet
+    // Pictures until the first packet, if it may overspend; all of them while the segment is on trial.
+    std::vector<av::FramePtr> beginning_;
+    // On trial: the encoder may still have to begin again, and its packets are held.
+    bool trial_ = false;
+    std::size_t trial_bytes_ = 0;
+    std::deque<av::PacketPtr> held_;
     RateControl control_;
     av::BufferPtr surfaces_;  // of the card, for pictures that come in system memory
     av::CodecPtr context_;

@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "tests/support/catch.h"
+#include "transcoder/media/quantiser_range.h"
 #include "transcoder/media/rate_steering.h"
 #include "transcoder/media/vbv.h"
 
@@ -26,6 +27,44 @@ double hold(RateSteering& steering, VbvBucket& bucket, double cost, int pictures
 }
 
 }  // namespace
+
+TEST_CASE("the range of quantisers follows what segments leave in the buffer", "[media][rate]") {
+    const auto next = [](int level, double fullness, int begun_again = 0) {
+        QuantiserRange range(level * 1000);
+        for (int n = 0; n < begun_again; ++n)
+            range.coarsen();
+        return range.after(fullness) / 1000;
+    };
+    CHECK(QuantiserRange(0).coarsest() == QuantiserRange::kFirst);
+    CHECK(QuantiserRange(-5).coarsest() == QuantiserRange::kFirst);
+    CHECK(next(40, 0.95) == 36);
+    CHECK(next(40, 0.7) == 40);
+    CHECK(next(40, 0.5) == 46);
+    CHECK(next(40, 0.95, 1) == 48);  // full because it was made coarser
+    CHECK(next(40, 0.7, 3) == 52);   // one hard cut does not spoil what comes after it
+    for (const double fullness : {0.0, 1.0})
+        for (const int begun_again : {0, 1, 5})
+            for (const int level : {1, 40, 1000})
+                CHECK((next(level, fullness, begun_again) >= QuantiserRange::kLeast &&
+                       next(level, fullness, begun_again) <= QuantiserRange::kMost));
+}
+
+TEST_CASE("a range that was too fine is moved in growing steps, and ends at the coarsest",
+          "[media][rate]") {
+    QuantiserRange range(40'000);
+    CHECK(range.finest() == 40 - QuantiserRange::kWidth);
+    int begun_again = 0;
+    for (int before = 0; range.can_coarsen(); ++begun_again) {
+        REQUIRE(begun_again < 5);
+        range.coarsen();
+        CHECK(range.finest() > before);
+        CHECK(range.coarsest() >= range.finest());
+        before = range.finest();
+    }
+    CHECK(begun_again == 3);
+    CHECK(range.finest() == QuantiserRange::kCoarsest);
+    CHECK(range.coarsest() == QuantiserRange::kCoarsest);
+}
 
 TEST_CASE("a buffer fills at the channel's rate up to its size", "[media][rate]") {
     VbvBucket bucket(1000, 800, 500);
