@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <cstring>
 
 namespace millrace::media {
 namespace {
@@ -151,6 +152,24 @@ std::string content_light(const AVFrame& picture) {
         light->MaxFALL > kLightLevelMax)
         return {};
     return std::to_string(light->MaxCLL) + "," + std::to_string(light->MaxFALL);
+}
+
+namespace {
+
+template <class T>
+void tell(AVStream& stream, AVPacketSideDataType type, const T& told) {
+    std::uint8_t* to = av_stream_new_side_data(&stream, type, sizeof told);
+    MR_CHECK(to != nullptr, "out of memory");
+    std::memcpy(to, &told, sizeof told);
+}
+
+}  // namespace
+
+void tell_mastering(AVStream& stream, const AVFrame& picture) {
+    if (!mastering_display(picture).empty())
+        tell(stream, AV_PKT_DATA_MASTERING_DISPLAY_METADATA, *display_of(picture));
+    if (!content_light(picture).empty())
+        tell(stream, AV_PKT_DATA_CONTENT_LIGHT_LEVEL, *light_of(picture));
 }
 
 Result<av::FramePtr> ToneMap::apply(const AVFrame& picture, const AVFrame& source) {

@@ -34,6 +34,8 @@ void copy_mastering(AVFrame& picture, const AVFrame& source);
 [[nodiscard]] std::string mastering_display(
     const AVFrame& picture);  // "G(13250,34500)B(...)R(...)WP(...)L(10000000,50)"
 [[nodiscard]] std::string content_light(const AVFrame& picture);  // "1000,400"
+// The same for a container's stream, before its header is written.
+void tell_mastering(AVStream& stream, const AVFrame& picture);
 
 // HDR to SDR: linear light, primaries of BT.709, hable's curve against the peak that the source
 // declares (1000 cd/m2 where it declares none), then BT.709. Filters zscale and tonemap.

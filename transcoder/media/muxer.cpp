@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "transcoder/media/colour.h"
 #include "transcoder/media/parameter_sets.h"
 
 namespace millrace::media {
@@ -120,6 +121,8 @@ Result<void> Muxer::set_up_video(const Streams& streams) {
     if (container_ == Container::mp4) {
         if (hevc)
             stream.codecpar->codec_tag = MKTAG('h', 'v', 'c', '1');
+        if (streams.like != nullptr)
+            tell_mastering(stream, *streams.like);
         return {};
     }
     // Copied from an MP4: avcC and hvcC begin with version 1, Annex B with a zero.

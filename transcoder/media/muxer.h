@@ -26,6 +26,8 @@ public:
     struct Streams {
         const AVCodecParameters* video = nullptr;  // null: none
         AVRational frame_rate{0, 1};
+        // A picture that tells what the video was mastered for; null: nobody does. Only MP4 says so.
+        const AVFrame* like = nullptr;
         const AVCodecParameters* audio = nullptr;  // null: none
         Ticks origin = 0;                          // time 0 of the source's clock
     };

@@ -85,14 +85,14 @@ Result<void> Rendition::open_encoder() {
 
 Result<void> Rendition::open_encoder(const Gpu* gpu) {
     const Shape shape = to_planes_ ? to_planes_->shape() : shape_;
-    const av::FramePtr like = tags_for(*facts_.like, shape.format);
+    tags_ = tags_for(*facts_.like, shape.format);
     auto encoder = VideoEncoder::open({.spec = &spec_,
                                        .shape = shape,
                                        .rate = rate_,
                                        .threads = request_.threads,
                                        .headers_apart = spec_.container == Container::mp4,
                                        .captions = spec_.data == DataStreams::pass,
-                                       .like = like.get(),
+                                       .like = tags_.get(),
                                        .before = rate_memory(request_.seam, index_),
                                        .gpu = gpu});
     if (!encoder)
@@ -114,6 +114,7 @@ Result<void> Rendition::open_muxer() {
                  "out of memory");
         streams.video = encoded.get();
         streams.frame_rate = encoder_->context().framerate;
+        streams.like = tags_.get();
     }
     streams.audio = audio_.parameters();
     if (streams.video == nullptr && streams.audio == nullptr)

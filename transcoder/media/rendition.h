@@ -106,6 +106,7 @@ private:
     std::uint32_t index_;
     SegmentFacts facts_;
     av::FramePtr like_;  // what facts_.like points to
+    av::FramePtr tags_;  // of what is encoded
     const TranscodeRequest& request_;
     StageTimes times_;
     Shape shape_;

@@ -35,11 +35,14 @@ TEST_CASE("HDR renditions tell what their source was mastered for", "[media]") {
         "'colorprim=bt2020:colormatrix=bt2020nc:transfer=smpte2084:log-level=none:max-cll=1000,400:"
         "master-display=G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)'"
         " -muxdelay 0 -f mpegts pipe:1");
-    Ladder ladder{quick("hevc", {160, 90}), quick("mp4", {160, 90}), quick("h264", {160, 90}),
-                  quick("sdr", {160, 90})};
+    Ladder ladder{quick("hevc", {160, 90}), quick("mp4", {160, 90}),  quick("vp9", {160, 90}),
+                  quick("av1", {160, 90}),  quick("h264", {160, 90}), quick("sdr", {160, 90})};
     ladder[0].codec = ladder[1].codec = VideoCodec::hevc;
-    ladder[1].container = Container::mp4;
-    for (const std::size_t deep : {0, 1, 2})
+    ladder[2].codec = VideoCodec::vp9;
+    ladder[3].codec = VideoCodec::av1;
+    for (const std::size_t mp4 : {1, 2, 3})
+        ladder[mp4].container = Container::mp4;
+    for (const std::size_t deep : {0, 1, 2, 3, 4})
         ladder[deep].color_depth = 10;
     TranscodeRequest request;
     request.ladder = ladder;
@@ -54,6 +57,17 @@ TEST_CASE("HDR renditions tell what their source was mastered for", "[media]") {
                              Contains("min_luminance=50/10000") &&
                              Contains("max_luminance=10000000/10000") &&
                              Contains("max_content=1000") && Contains("max_average=400"));
+    }
+    for (const char* name : {"mp4", "vp9", "av1"}) {
+        INFO(name);
+        const auto said = [&](const std::string& what) {
+            return test::probe_side_entry(out.files.at(name), "v:0", what);
+        };
+        CHECK(said("green_x") == "13250/50000");
+        CHECK(said("white_point_y") == "16450/50000");
+        CHECK(said("max_luminance") == "10000000/10000");
+        CHECK(said("max_content") == "1000");
+        CHECK(said("max_average") == "400");
     }
     // FFmpeg 5.1 reads neither message in H.264.
     CHECK(has_message(out.files.at("h264"), kMasteringDisplay));
