@@ -62,7 +62,7 @@ private:
     std::shared_ptr<BlockPool> pool_ = std::make_shared<BlockPool>();
     Cost cost_;
     TimePoint begun_;
-    Duration cpu_before_{0};
+    Held held_;
     std::vector<std::pair<std::string, PayloadPtr>> files_;
     std::unique_ptr<engine::EngineProcess> process_;
 };

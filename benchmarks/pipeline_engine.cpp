@@ -16,7 +16,6 @@
 #include <unistd.h>
 
 #include "benchmarks/pipeline.h"
-#include "common/runtime/process_usage.h"
 #include "transcoder/engine/engine_process.h"
 
 extern char** environ;
@@ -61,6 +60,7 @@ Engine::Engine(Loop& loop, const std::string& executable) : loop_(loop) {
     callbacks.on_progress = [](const EngineProgress&) {};
     callbacks.on_rendition = [this](const RenditionReport& report, PayloadPtr bytes) {
         files_.emplace_back(report.name, std::move(bytes));
+        held_ = held_by(process_->pid());
     };
     callbacks.on_finished = [this](const TranscodeReport& report) { finished(report); };
     callbacks.on_failed = [](const Error& problem, std::optional<engine::EngineDeath>) {
@@ -79,7 +79,6 @@ void Engine::begin(const EngineTask& task, const std::vector<std::uint8_t>& sour
     files_.clear();
     cost_ = {};
     begun_ = loop_.now();
-    cpu_before_ = cpu_time_of(process_->pid());
     process_->begin(task);
     process_->feed(make_payload(pool_, source));
     process_->end_input();
@@ -87,11 +86,11 @@ void Engine::begin(const EngineTask& task, const std::vector<std::uint8_t>& sour
 
 void Engine::finished(const TranscodeReport& report) {
     cost_.wall_s = to_seconds(loop_.now() - begun_);
-    cost_.engine_s = to_seconds(cpu_time_of(process_->pid()) - cpu_before_);
+    cost_.engine_s = static_cast<double>(report.cpu_us) / 1e6;
     cost_.cpu_s = cost_.engine_s;
-    const Held held = held_by(process_->pid());
-    cost_.peak_mib = held.peak_mib;
-    cost_.own_mib = held.peak_mib - held.files_mib;
+    // A spent engine has been replaced by now: what the last rendition was seen at is its own.
+    cost_.peak_mib = held_.peak_mib;
+    cost_.own_mib = held_.peak_mib - held_.files_mib;
     const StageTimes& times = report.times;
     cost_.inside_s = static_cast<double>(times.decode_us + times.scale_us + times.encode_us) / 1e6;
 }
