@@ -4,6 +4,8 @@
 #include <array>
 #include <string_view>
 
+#include "transcoder/media/quantiser_range.h"
+
 namespace millrace::engine {
 namespace {
 
@@ -38,6 +40,11 @@ std::uint64_t lookahead_of(const RenditionSpec& spec) {
     return found == kLookaheads.end() ? kOfVeryfast : found->pictures;
 }
 
+// Pictures that wait for the segment's end: it may have to be made again (quantiser_range.h).
+std::uint64_t kept_of(const RenditionSpec& spec) {
+    return media::has_range(spec) ? media::kTrialBytesMax : 0;
+}
+
 std::uint64_t side(std::int32_t pixels) {
     return static_cast<std::uint64_t>(pixels > 0 ? pixels : kOpenSide);
 }
@@ -48,7 +55,8 @@ std::uint64_t memory_for(const Ladder& ladder) {
     std::uint64_t bytes = kApartFromRenditions;
     for (const RenditionSpec& spec : ladder) {
         const std::uint64_t pixels = std::min(side(spec.width) * side(spec.height), kPixelsMax);
-        bytes += pixels * (kBytesPerPixel + kBytesPerPixelAhead * lookahead_of(spec));
+        bytes +=
+            pixels * (kBytesPerPixel + kBytesPerPixelAhead * lookahead_of(spec)) + kept_of(spec);
     }
     return std::clamp(bytes, kMemoryBytes, kMemoryBytesMax);
 }

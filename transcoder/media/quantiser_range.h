@@ -16,9 +16,21 @@
 // Thread: any; a value. Pure arithmetic; no libav.
 
 #include <algorithm>
+#include <cstddef>
 #include <cstdint>
 
+#include "common/domain/rendition.h"
+
 namespace millrace::media {
+
+// The rendition's encoder on the CPU gets a range, and its segments may have to be made again.
+[[nodiscard]] inline bool has_range(const RenditionSpec& spec) {
+    return (spec.codec == VideoCodec::vp9 || spec.codec == VideoCodec::av1) && spec.bitrate > 0 &&
+           spec.quality <= 0;
+}
+
+// Of pictures that are kept for it: 3.7 s of 720p at 25/s, 15 s of 360p. What comes later is not tried.
+inline constexpr std::size_t kTrialBytesMax = 128 * 1024 * 1024;
 
 class QuantiserRange {
 public:

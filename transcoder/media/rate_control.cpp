@@ -92,8 +92,7 @@ void RateControl::set_up(Start start, AVCodecContext& context, av::Options& opti
         set_up_x264(start, context, options);
     else
         context.rc_initial_buffer_occupancy = static_cast<int>(found_);
-    const bool has_range = spec_->codec == VideoCodec::vp9 || spec_->codec == VideoCodec::av1;
-    if (!on_gpu_ && has_range && spec_->quality <= 0)
+    if (!on_gpu_ && has_range(*spec_))
         set_up_range(start, context);
 }
 

@@ -127,7 +127,7 @@ Result<void> Rendition::open_muxer() {
 }
 
 Result<void> Rendition::encode(const AVFrame& picture, Ticks at,
-                               std::span<const std::uint8_t> captions) {
+                               std::span<const std::uint8_t> captions, const Pulse& pulse) {
     if (!captions.empty() && spec_.codec == VideoCodec::hevc && !encode_by_.on_gpu())
         sei_[at] = hevc_caption_sei(captions);
     {
@@ -138,7 +138,7 @@ Result<void> Rendition::encode(const AVFrame& picture, Ticks at,
         MR_TRY(encoder_->send(**frame, at, {keys_.is_key(at), captions}));
     }
     while (true) {
-        const auto pulled = mux_encoded();
+        const auto pulled = mux_encoded(pulse);
         if (!pulled)
             return pulled.error();
         if (*pulled != av::Pull::ready)
@@ -157,12 +157,12 @@ Result<av::FramePtr> Rendition::for_the_encoder(const AVFrame& picture) {
 }
 
 // Moves one packet from the encoder to the muxer.
-Result<av::Pull> Rendition::mux_encoded() {
+Result<av::Pull> Rendition::mux_encoded(const Pulse& pulse) {
     av::PacketPtr packet = av::make_packet();
     Result<av::Pull> pulled = av::Pull::drained;
     {
         const CpuTimer timer(times_.encode_us);
-        pulled = encoder_->receive(*packet);
+        pulled = encoder_->receive(*packet, pulse);
     }
     if (!pulled || *pulled != av::Pull::ready)
         return pulled;
@@ -221,8 +221,7 @@ Result<void> Rendition::push_audio(const AVPacket& packet) {
 }
 
 // The copy does not fit: its packets are decoded once more, for this rendition alone.
-Result<void> Rendition::encode_after_all(Ending& ending,
-                                         const std::function<Result<void>()>& pulse) {
+Result<void> Rendition::encode_after_all(Ending& ending, const Pulse& pulse) {
     const VideoCopy copy = std::move(*copy_);
     copy_.reset();
     MR_TRY(open_encoder());
@@ -240,7 +239,7 @@ Result<void> Rendition::encode_after_all(Ending& ending,
             const auto frame = shot.picture->in_shape(shape_, scalers, times_.scale_us);
             if (!frame)
                 return frame.error();
-            MR_TRY(encode(**frame, shot.at, shot.captions));
+            MR_TRY(encode(**frame, shot.at, shot.captions, pulse));
         }
         return {};
     };
@@ -283,11 +282,11 @@ Result<void> Rendition::finish_copy(Ticks end) {
     return {};
 }
 
-Result<void> Rendition::finish_encoding(Ending ending, const std::function<Result<void>()>& pulse) {
+Result<void> Rendition::finish_encoding(Ending ending, const Pulse& pulse) {
     encoder_->drain();
     for (Result<av::Pull> pulled = av::Pull::ready; *pulled == av::Pull::ready;) {
         MR_TRY(pulse());
-        pulled = mux_encoded();
+        pulled = mux_encoded(pulse);
         if (!pulled)
             return pulled.error();
     }
@@ -304,8 +303,7 @@ Result<void> Rendition::finish_audio() {
     return {};
 }
 
-Result<Rendition::Finished> Rendition::finish(Ending ending,
-                                              const std::function<Result<void>()>& pulse) {
+Result<Rendition::Finished> Rendition::finish(Ending ending, const Pulse& pulse) {
     const Ticks end = ending.segment;
     Result<void> made;
     if (copy_ && !copy_->fits(end))

@@ -65,11 +65,13 @@ public:
     [[nodiscard]] bool wants_pictures() const { return facts_.like != nullptr && !copy_; }
     [[nodiscard]] bool wants_source() const { return copy_.has_value(); }
 
+    // Called between pictures and packets; its error ends the work.
+    using Pulse = VideoEncoder::Pulse;
     // Before everything else.
     [[nodiscard]] Result<void> open();
     // The next picture, in shape(). `captions`: cc_data of ATSC A/53.
     [[nodiscard]] Result<void> encode(const AVFrame& picture, Ticks at,
-                                      std::span<const std::uint8_t> captions);
+                                      std::span<const std::uint8_t> captions, const Pulse& pulse);
     // Every packet of the source's video, in its order; for renditions that may be copies of it.
     void push_source(const AVPacket& packet) {
         if (copy_)
@@ -77,23 +79,20 @@ public:
     }
     // Another reference to the packet is taken where the rendition carries audio.
     [[nodiscard]] Result<void> push_audio(const AVPacket& packet);
-    // Once. `pulse` is called between packets; its error ends the work.
-    [[nodiscard]] Result<Finished> finish(Ending ending,
-                                          const std::function<Result<void>()>& pulse);
+    // Once.
+    [[nodiscard]] Result<Finished> finish(Ending ending, const Pulse& pulse);
 
 private:
     [[nodiscard]] Result<void> open_encoder();
     [[nodiscard]] Result<void> open_encoder(const Gpu* gpu);
     [[nodiscard]] Result<av::FramePtr> for_the_encoder(const AVFrame& picture);
     [[nodiscard]] Result<void> open_muxer();
-    [[nodiscard]] Result<void> encode_after_all(Ending& ending,
-                                                const std::function<Result<void>()>& pulse);
+    [[nodiscard]] Result<void> encode_after_all(Ending& ending, const Pulse& pulse);
     [[nodiscard]] Result<void> finish_copy(Ticks end);
-    [[nodiscard]] Result<void> finish_encoding(Ending ending,
-                                               const std::function<Result<void>()>& pulse);
+    [[nodiscard]] Result<void> finish_encoding(Ending ending, const Pulse& pulse);
     [[nodiscard]] Result<void> finish_audio();
     void add_captions(AVPacket& packet);
-    [[nodiscard]] Result<av::Pull> mux_encoded();
+    [[nodiscard]] Result<av::Pull> mux_encoded(const Pulse& pulse);
     [[nodiscard]] Result<void> mux_in_step(Ticks end);
     void learn_headers(const AVPacket& packet);
     // What the container counts from.

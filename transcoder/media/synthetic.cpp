@@ -41,7 +41,7 @@ RenditionSpec broadcast(const SyntheticWish& wish) {
 Result<void> mux_ready(VideoEncoder& encoder, Muxer& muxer) {
     const av::PacketPtr packet = av::make_packet();
     while (true) {
-        const auto pulled = encoder.receive(*packet);
+        const auto pulled = encoder.receive(*packet, [] { return Result<void>(); });
         if (!pulled)
             return pulled.error();
         if (*pulled != av::Pull::ready)

@@ -5,9 +5,6 @@
 
 namespace millrace::media {
 
-// Of pictures that are kept for beginning again: 3.7 s of 720p at 25/s, 15 s of 360p. What comes later is not tried.
-constexpr std::size_t kTrialBytesMax = 128 * 1024 * 1024;
-
 VideoEncoder::VideoEncoder(const EncoderSettings& settings)
     : settings_(settings),
       like_(av::make_frame()),
@@ -135,7 +132,8 @@ Result<void> VideoEncoder::begin_again() {
 }
 
 // False: the encoder wants input, or has no more.
-Result<bool> VideoEncoder::pull_into_held() {
+Result<bool> VideoEncoder::pull_into_held(const Pulse& pulse) {
+    MR_TRY(pulse());
     av::PacketPtr packet = av::make_packet();
     const int rc = avcodec_receive_packet(context_.get(), packet.get());
     if (rc == AVERROR(EAGAIN) || rc == AVERROR_EOF)
@@ -149,13 +147,13 @@ Result<bool> VideoEncoder::pull_into_held() {
 }
 
 // What the encoder has, until it is known whether all of it may stay.
-Result<void> VideoEncoder::try_on() {
+Result<void> VideoEncoder::try_on(const Pulse& pulse) {
     while (trial_) {
-        const auto pulled = pull_into_held();
+        const auto pulled = pull_into_held(pulse);
         if (!pulled)
             return pulled.error();
         if (*pulled && control_.overdrawn())
-            MR_TRY(begin_again_coarser());
+            MR_TRY(begin_again_coarser(pulse));
         if (!*pulled) {
             if (draining_ || trial_bytes_ > kTrialBytesMax)
                 end_trial();
@@ -172,12 +170,12 @@ void VideoEncoder::end_trial() {
 }
 
 // All pictures so far, as often as it takes.
-Result<void> VideoEncoder::begin_again_coarser() {
+Result<void> VideoEncoder::begin_again_coarser(const Pulse& pulse) {
     for (bool again = true; again;) {
         held_.clear();
         packets_ = 0;
         MR_TRY(open_context(RateControl::Start::careful));
-        const auto overdrawn = send_beginning();
+        const auto overdrawn = send_beginning(pulse);
         if (!overdrawn)
             return overdrawn.error();
         again = *overdrawn;
@@ -190,12 +188,12 @@ Result<void> VideoEncoder::begin_again_coarser() {
 }
 
 // True: as far as the pictures went until the buffer was overdrawn again.
-Result<bool> VideoEncoder::send_beginning() {
+Result<bool> VideoEncoder::send_beginning(const Pulse& pulse) {
     for (const av::FramePtr& frame : beginning_) {
         if (const int rc = avcodec_send_frame(context_.get(), frame.get()); rc < 0)
             return failure("avcodec_send_frame", rc);
         for (bool more = true; more;) {
-            const auto pulled = pull_into_held();
+            const auto pulled = pull_into_held(pulse);
             if (!pulled)
                 return pulled.error();
             more = *pulled;
@@ -206,8 +204,8 @@ Result<bool> VideoEncoder::send_beginning() {
     return false;
 }
 
-Result<av::Pull> VideoEncoder::receive(AVPacket& packet) {
-    if (const auto tried = try_on(); !tried)
+Result<av::Pull> VideoEncoder::receive(AVPacket& packet, const Pulse& pulse) {
+    if (const auto tried = try_on(pulse); !tried)
         return tried.error();
     if (trial_)
         return av::Pull::needs_input;

@@ -16,6 +16,7 @@
 // Thread: its owner's.
 
 #include <deque>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -35,10 +36,12 @@ public:
         // cc_data of ATSC A/53, instead of what rides on the picture; empty: none.
         std::span<const std::uint8_t> captions{};
     };
+    // Called before each picture's work where one call does that of many; its error ends the call.
+    using Pulse = std::function<Result<void>()>;
     // `at` strictly rising. Then receive() until it asks for more.
     [[nodiscard]] Result<void> send(const AVFrame& picture, Ticks at, Kind kind);
     void drain();
-    [[nodiscard]] Result<av::Pull> receive(AVPacket& packet);
+    [[nodiscard]] Result<av::Pull> receive(AVPacket& packet, const Pulse& pulse);
 
     [[nodiscard]] const AVCodecContext& context() const { return *context_; }
     [[nodiscard]] std::int64_t frames() const { return frames_; }
@@ -55,10 +58,10 @@ private:
     explicit VideoEncoder(const EncoderSettings& settings);
     [[nodiscard]] Result<void> open_context(RateControl::Start start);
     [[nodiscard]] Result<void> begin_again();
-    [[nodiscard]] Result<void> begin_again_coarser();
-    [[nodiscard]] Result<bool> send_beginning();
-    [[nodiscard]] Result<void> try_on();
-    [[nodiscard]] Result<bool> pull_into_held();
+    [[nodiscard]] Result<void> begin_again_coarser(const Pulse& pulse);
+    [[nodiscard]] Result<bool> send_beginning(const Pulse& pulse);
+    [[nodiscard]] Result<void> try_on(const Pulse& pulse);
+    [[nodiscard]] Result<bool> pull_into_held(const Pulse& pulse);
     void end_trial();
     [[nodiscard]] Result<av::FramePtr> where_it_encodes(const AVFrame& picture);
     [[nodiscard]] Error failure(const char* operation, int rc) const;

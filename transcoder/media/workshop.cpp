@@ -149,16 +149,17 @@ void Workshop::encode_all(Line& line) {
 Result<Rendition::Finished> Workshop::encode(Line& line) {
     Rendition& rendition = *line.rendition;
     MR_TRY(rendition.open());
+    const auto working = [this] { return pulse(); };
     while (auto item = line.inbox.pop()) {
         MR_TRY(pulse());
         if (const auto* scaled = std::get_if<Scaled>(&*item))
-            MR_TRY(rendition.encode(*scaled->picture, scaled->at, scaled->captions));
+            MR_TRY(rendition.encode(*scaled->picture, scaled->at, scaled->captions, working));
         else if (const auto* audio = std::get_if<Audio>(&*item))
             MR_TRY(rendition.push_audio(*audio->packet));
         else if (const auto* source = std::get_if<Source>(&*item))
             rendition.push_source(*source->packet);
         else
-            return rendition.finish(std::get<Rendition::Ending>(*item), [this] { return pulse(); });
+            return rendition.finish(std::get<Rendition::Ending>(*item), working);
     }
     return error(ErrorKind::timeout, "given up");
 }

@@ -44,6 +44,15 @@ TEST_CASE("a ladder of the largest pictures gets what it was seen to take, and n
     CHECK(memory_for(ladder_of(most, "veryslow")) == kMemoryBytesMax);
 }
 
+TEST_CASE("pictures that are kept until a segment is done count", "[engine]") {
+    Ladder ladder = ladder_of({{4096, 2304}, {1920, 1080}}, "");
+    ladder[1].codec = VideoCodec::vp9;
+    ladder[1].bitrate = 3'000'000;
+    const std::uint64_t kept = memory_for(ladder);
+    ladder[1].quality = 30;  // no constant bitrate: nothing is tried
+    CHECK(kept - memory_for(ladder) == 128 * kMiB);
+}
+
 TEST_CASE("sides that follow from the source count as the longest, sides beyond all bounds as none",
           "[engine]") {
     CHECK(memory_for(ladder_of({{0, 2304}}, "")) == memory_for(ladder_of({{4096, 2304}}, "")));
