@@ -8,8 +8,8 @@
 // - bitrate alone: the rate factor of libx264 and libx265 is steered (rate_steering.h), with a buffer;
 //   libx264's from picture to picture, libx265's from segment to segment, as FFmpeg 5.1 cannot tell
 //   it another one under way. Its own bitrate mode makes a session's first segment. Other encoders
-//   (NVENC's, too) use their own bitrate mode, which starts cold with every segment; libvpx gets
-//   a coarsest quantiser (quantiser_range.h) on top, which keeps it from starting much too coarse.
+//   (NVENC's, too) use their own bitrate mode, which starts cold with every segment; libvpx and
+//   libaom get a range of quantisers (quantiser_range.h) on top, which keeps them from starting far off.
 // The buffer's fill is handed to all of them.
 //
 // Where the fill is not known, a segment with a known rate factor is assumed to find half a buffer,
