@@ -42,6 +42,13 @@ const AVContentLightMetadata* light_of(const AVFrame& picture) {
     return told<AVContentLightMetadata>(picture, AV_FRAME_DATA_CONTENT_LIGHT_LEVEL);
 }
 
+template <class T>
+void tell(AVStream& stream, AVPacketSideDataType type, const T& told) {
+    std::uint8_t* to = av_stream_new_side_data(&stream, type, sizeof told);
+    MR_CHECK(to != nullptr, "out of memory");
+    std::memcpy(to, &told, sizeof told);
+}
+
 void drop_mastering(AVFrame& picture) {
     for (const AVFrameSideDataType type : kMastering)
         av_frame_remove_side_data(&picture, type);
@@ -153,17 +160,6 @@ std::string content_light(const AVFrame& picture) {
         return {};
     return std::to_string(light->MaxCLL) + "," + std::to_string(light->MaxFALL);
 }
-
-namespace {
-
-template <class T>
-void tell(AVStream& stream, AVPacketSideDataType type, const T& told) {
-    std::uint8_t* to = av_stream_new_side_data(&stream, type, sizeof told);
-    MR_CHECK(to != nullptr, "out of memory");
-    std::memcpy(to, &told, sizeof told);
-}
-
-}  // namespace
 
 void tell_mastering(AVStream& stream, const AVFrame& picture) {
     if (!mastering_display(picture).empty())

@@ -4,8 +4,8 @@
 //
 // Their own bitrate mode starts cold with every segment: it takes the middle of all quantisers for what the source
 // needs and finds out in a second or two. Of a calm source it leaves a sixth of the bitrate unspent meanwhile and begins
-// 4 dB worse than it ends; of a hard one it asks 1.6 times the buffer's size for the first picture (both measured:
-// README.md, joins). A range moves that middle. FFmpeg 5.1 can change none of it under way.
+// 4 dB worse than it ends; of a hard one it asks 1.6 times the buffer's size for the first picture (measured on bbb
+// and on noise). A range moves that middle. FFmpeg 5.1 can change none of it under way.
 //
 // Model: a range of kWidth quantisers, of which one number, the level, is the coarsest. Beyond what there is, the range
 // shrinks from below. What the decoder's buffer holds at a segment's end says whether the level was too high or too low

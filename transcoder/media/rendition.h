@@ -7,7 +7,6 @@
 // Thread: made by one; from open() on its owner's. Knows nothing of the other renditions but the
 // pictures they share.
 
-#include <functional>
 #include <map>
 #include <memory>
 #include <optional>

@@ -131,42 +131,45 @@ Result<void> VideoEncoder::begin_again() {
     return {};
 }
 
-// False: the encoder wants input, or has no more.
-Result<bool> VideoEncoder::pull_into_held(const Pulse& pulse) {
-    MR_TRY(pulse());
-    av::PacketPtr packet = av::make_packet();
-    const int rc = avcodec_receive_packet(context_.get(), packet.get());
-    if (rc == AVERROR(EAGAIN) || rc == AVERROR_EOF)
-        return false;
-    if (rc < 0)
-        return failure("avcodec_receive_packet", rc);
-    MR_TRY(put_times(*packet));
-    control_.encoded(*context_, *packet);
-    held_.push_back(std::move(packet));
-    return true;
+// Nothing has to be begun again any more.
+void VideoEncoder::settle() {
+    trial_ = false;
+    beginning_.clear();
+    like_.reset();
 }
 
 // What the encoder has, until it is known whether all of it may stay.
 Result<void> VideoEncoder::try_on(const Pulse& pulse) {
     while (trial_) {
-        const auto pulled = pull_into_held(pulse);
-        if (!pulled)
-            return pulled.error();
-        if (*pulled && control_.overdrawn())
-            MR_TRY(begin_again_coarser(pulse));
-        if (!*pulled) {
+        const auto overdrawn = hold_packets(pulse);
+        if (!overdrawn)
+            return overdrawn.error();
+        if (!*overdrawn) {
             if (draining_ || trial_bytes_ > kTrialBytesMax)
-                end_trial();
+                settle();
             return {};
         }
+        MR_TRY(begin_again_coarser(pulse));
     }
     return {};
 }
 
-void VideoEncoder::end_trial() {
-    trial_ = false;
-    beginning_.clear();
-    like_.reset();
+// All that the encoder has now; true: as far as they went until the buffer was overdrawn.
+Result<bool> VideoEncoder::hold_packets(const Pulse& pulse) {
+    while (true) {
+        MR_TRY(pulse());
+        av::PacketPtr packet = av::make_packet();
+        const int rc = avcodec_receive_packet(context_.get(), packet.get());
+        if (rc == AVERROR(EAGAIN) || rc == AVERROR_EOF)
+            return false;
+        if (rc < 0)
+            return failure("avcodec_receive_packet", rc);
+        MR_TRY(put_times(*packet));
+        control_.encoded(*context_, *packet);
+        held_.push_back(std::move(packet));
+        if (control_.overdrawn())
+            return true;
+    }
 }
 
 // All pictures so far, as often as it takes.
@@ -181,7 +184,7 @@ Result<void> VideoEncoder::begin_again_coarser(const Pulse& pulse) {
         again = *overdrawn;
     }
     if (!control_.may_overdraw())
-        end_trial();
+        settle();
     if (draining_)
         drain();
     return {};
@@ -192,14 +195,9 @@ Result<bool> VideoEncoder::send_beginning(const Pulse& pulse) {
     for (const av::FramePtr& frame : beginning_) {
         if (const int rc = avcodec_send_frame(context_.get(), frame.get()); rc < 0)
             return failure("avcodec_send_frame", rc);
-        for (bool more = true; more;) {
-            const auto pulled = pull_into_held(pulse);
-            if (!pulled)
-                return pulled.error();
-            more = *pulled;
-            if (more && control_.overdrawn())
-                return true;
-        }
+        const auto overdrawn = hold_packets(pulse);
+        if (!overdrawn || *overdrawn)
+            return overdrawn;
     }
     return false;
 }
@@ -222,8 +220,7 @@ Result<av::Pull> VideoEncoder::receive(AVPacket& packet, const Pulse& pulse) {
                 return begun.error();
             rc = avcodec_receive_packet(context_.get(), &packet);
         }
-        beginning_.clear();
-        like_.reset();
+        settle();
     }
     if (rc == AVERROR(EAGAIN))
         return av::Pull::needs_input;

@@ -61,8 +61,8 @@ private:
     [[nodiscard]] Result<void> begin_again_coarser(const Pulse& pulse);
     [[nodiscard]] Result<bool> send_beginning(const Pulse& pulse);
     [[nodiscard]] Result<void> try_on(const Pulse& pulse);
-    [[nodiscard]] Result<bool> pull_into_held(const Pulse& pulse);
-    void end_trial();
+    [[nodiscard]] Result<bool> hold_packets(const Pulse& pulse);
+    void settle();
     [[nodiscard]] Result<av::FramePtr> where_it_encodes(const AVFrame& picture);
     [[nodiscard]] Error failure(const char* operation, int rc) const;
     [[nodiscard]] Result<void> put_times(AVPacket& packet);

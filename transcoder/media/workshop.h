@@ -15,7 +15,6 @@
 // it is destroyed.
 
 #include <atomic>
-#include <functional>
 #include <memory>
 #include <thread>
 #include <variant>
@@ -39,7 +38,7 @@ public:
     static constexpr std::size_t kQueuedMax = 2;  // pictures
 
     enum class Scaling : std::uint8_t { in_its_thread, by_the_caller };
-    using Pulse = std::function<Result<void>()>;
+    using Pulse = Rendition::Pulse;
 
     // `picture_bytes`: of a picture of the source; 0: no video.
     Workshop(std::vector<std::unique_ptr<Rendition>> renditions, ScalerBank& scalers,
